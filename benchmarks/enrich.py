@@ -1,0 +1,110 @@
+"""What enrichment costs: building and swapping a snapshot, and joining batches of 8,192 default-format rows.
+
+Run with `python -m benchmarks.enrich [--interfaces N --vpcs N --accounts N]`. Figures of one pinned core; the batch
+holds 5,000 distinct addresses, and every record is checked to have got the interface and the addresses it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from ipaddress import IPv4Address
+
+import numpy as np
+
+from benchmarks import estate
+from consumer.discovery.snapshot import build_inventory, if_index_owners, merge
+from consumer.enrich import warm_up
+from consumer.enrich.join import Joiner
+from consumer.model.flow_batch import Column, FlowBatch, Kind
+from consumer.model.inventory import Inventory
+from consumer.model.log_format import LogFormat
+from consumer.model.vocabulary import Vocabulary
+
+ROWS = 8192
+DISTINCT = 2500
+"""Pairs of addresses; with both ends 5,000 distinct addresses a batch."""
+ROUNDS = 200
+DEFAULT_FORMAT = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
+
+
+def batch_of(inventory: Inventory, vocabulary: Vocabulary, interface_count: int, seed: int) -> FlowBatch:
+    """Flows of `interface_count` interfaces among 2,500 private and 2,500 public addresses.
+
+    A delivery from CloudWatch or Kinesis holds one log stream, which is one interface; a file from S3 holds many.
+    """
+    chance = np.random.default_rng(seed)
+    names = LogFormat.from_text(DEFAULT_FORMAT).fields
+    columns: dict[str, Column] = {}
+    word = 0
+    for name in names:
+        kind = Kind.ADDRESS if name.endswith("addr") else Kind.STRING if name == "interface-id" else Kind.UNSIGNED
+        columns[name] = Column(name, kind, word)
+        word += columns[name].word_count
+    words = np.zeros((ROWS, word), dtype=np.uint64)
+    ids = list(inventory.interface_rows)
+    interfaces = [ids[int(place)] for place in chance.integers(0, len(ids), interface_count)]
+    numbers = np.array([vocabulary.intern(name) for name in interfaces], dtype=np.uint64)
+    words[:, columns["interface-id"].word] = chance.choice(numbers, ROWS)
+    inside = chance.integers(int(IPv4Address("10.0.0.4")), int(IPv4Address("10.23.255.255")), DISTINCT)
+    outside = chance.integers(int(IPv4Address("34.0.0.0")), int(IPv4Address("60.0.0.0")), DISTINCT)
+    for name, pool in (("srcaddr", inside), ("dstaddr", outside)):
+        words[:, columns[name].word + 1] = chance.choice(pool.astype(np.uint64), ROWS)
+        words[:, columns[name].word + 2] = 4
+    return FlowBatch(
+        LogFormat(names), columns, words, np.zeros((ROWS, 2), np.uint64), vocabulary, np.arange(ROWS, dtype=np.int64)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--interfaces", type=int, default=20_000)
+    parser.add_argument("--vpcs", type=int, default=300)
+    parser.add_argument("--accounts", type=int, default=4)
+    parser.add_argument("--cpu", type=int, default=0)
+    wanted = parser.parse_args()
+    os.sched_setaffinity(0, {wanted.cpu})
+    warm_up()
+
+    before = _resident_mb()
+    began = time.perf_counter()
+    merged = merge(estate.parts(wanted.accounts, wanted.interfaces, wanted.vpcs))
+    print(f"generate and merge   {time.perf_counter() - began:8.2f} s")
+    began = time.perf_counter()
+    if_indexes = {owner: number for number, owner in enumerate(if_index_owners(merged), 1)}
+    inventory = build_inventory(merged, if_indexes, dict.fromkeys(merged.vpcs, 1), 0.0)
+    print(f"build the snapshot   {time.perf_counter() - began:8.2f} s")
+    print(f"resident, grown by   {_resident_mb() - before:8.0f} MB (parts and snapshot)")
+
+    rows = np.arange(ROWS, dtype=np.int64)
+    for interface_count, batch_count in ((1, 1), (1, 4), (4, 1), (50, 4)):
+        vocabulary = Vocabulary()
+        batches = [batch_of(inventory, vocabulary, interface_count, seed) for seed in range(batch_count)]
+        joiner = Joiner(1)
+        began = time.perf_counter()
+        joiner.join(batches[0], rows, inventory)
+        first = (time.perf_counter() - began) * 1e3
+        times = []
+        for number in range(ROUNDS):
+            began = time.perf_counter()
+            joiner.join(batches[number % batch_count], rows, inventory)
+            times.append(time.perf_counter() - began)
+        middle, best = (time_ / ROWS * 1e9 for time_ in (float(np.median(times)), min(times)))
+        print(
+            f"{interface_count:2} interfaces a batch, {batch_count} batches in turn: {middle:6.1f} ns a row "
+            f"(best {best:.1f}), first batch {first:.2f} ms"
+        )
+        counts = joiner.take_counts()
+        assert counts.unknown_interface == 0, counts
+
+
+def _resident_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

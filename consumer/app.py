@@ -1,0 +1,234 @@
+"""The composition root: the only place where rooms meet.
+
+Belongs here: making the parts of an agent, connecting them, starting and stopping them in order. Does not: any
+decision about a record.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from ipaddress import IPv4Address
+from types import FrameType
+from typing import Any
+
+from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
+from consumer.aws.sessions import Sessions
+from consumer.clock import Clock, SystemClock
+from consumer.config import Settings
+from consumer.discovery.formats import FormatFinder
+from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.refresher import Refresher
+from consumer.discovery.schedule import Schedule
+from consumer.enrich.join import JoinCounts
+from consumer.errors import ConfigurationError, Fault
+from consumer.export.report import TelemetryObserver
+from consumer.export.settings import CollectorSettings
+from consumer.model.delivery import Origin
+from consumer.model.inventory import empty_inventory
+from consumer.model.tally import Tally
+from consumer.pipeline import Pipeline
+from consumer.sources.base import Source
+from consumer.sources.kinesis import KinesisSource
+from consumer.sources.report import StreamReport
+from consumer.state.assignments import Assignments
+from consumer.state.dead_letter import DeadLetter
+from consumer.state.identity import StateFolder
+from consumer.telemetry.health import Health
+from consumer.telemetry.logs import get_logger, set_up_logs
+from consumer.telemetry.metrics import Metrics
+from consumer.telemetry.server import TelemetryServer
+
+
+class AgentLedger:
+    """Tells metrics and health what the pipeline did."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics = metrics
+        self._health = health
+
+    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:
+        self._metrics.count_tally(origin.kind, tally)
+        self._metrics.counter("vpcflow_deliveries_total", source=origin.kind).inc()
+        if cut_strings:
+            self._metrics.counter("vpcflow_cut_strings_total").inc(cut_strings)
+
+        for reason, count in unnamed.by_reason().items():
+            self._metrics.counter("vpcflow_unnamed_total", reason=reason).inc(count)
+
+    def dead_letter_holds(self, error: OSError | None) -> None:
+        if error:
+            self._health.set("dead letter", "failing", f"{error}; deliveries wait: free some space")
+        else:
+            self._health.remove("dead letter")
+
+
+class Agent:
+    """One running agent. `run` blocks until `stop` is set."""
+
+    def __init__(self, settings: Settings, state: StateFolder, clock: Clock) -> None:
+        self._settings = settings
+        self._state = state
+        self._clock = clock
+        self._log = get_logger("agent")
+        self._abort = threading.Event()
+        self.stop = threading.Event()
+        self.metrics = Metrics()
+        self.health = Health(clock.now)
+        self._sessions = Sessions(settings.aws)
+        keeper = InventoryKeeper(
+            self._sessions,
+            settings.discovery,
+            Assignments(state.path / "assignments.sqlite"),
+            clock,
+            settings.aws.parallel_targets,
+            state.path / "inventory",
+        )
+        self._refresher = Refresher(keeper, Schedule(settings.discovery.cron, clock), clock, self.metrics, self.health)
+        self._formats = FormatFinder(
+            self._sessions if settings.discovery.enabled else None, settings.discovery, settings.log_formats, clock
+        )
+        self._outlet = Outlet(
+            [with_kept_port(collector, state) for collector in settings.collectors],
+            settings.agent.private_enterprise_number,
+            clock,
+            TelemetryObserver(self.metrics, self.health),
+        )
+        self._failures: list[Exception] = []
+        self._sources: list[Source] = [
+            KinesisSource(
+                stream,
+                settings.kcl,
+                state.path,
+                state.agent_id,
+                clock,
+                StreamReport(stream.name, self.metrics, self.health, clock),
+                aws_settings=settings.aws.model_dump_json().encode(),
+            )
+            for stream in settings.streams
+            if stream.enabled
+        ]
+
+    def run(self) -> None:
+        """Start everything, wait for `stop`, end everything in order: sources, then collectors, then telemetry."""
+        with ExitStack() as running:
+            server = self._telemetry()
+            server.start()
+            running.callback(server.close)
+            running.enter_context(self._outlet)
+            running.callback(keep_ports, self._outlet, self._state)
+            pipeline = self._pipeline()
+            if self._settings.discovery.enabled:
+                self._refresher.start(self.stop)
+            # The daemon takes seconds to its first record: kernels and inventory are loaded meanwhile.
+            threads = [self._start_source(source, pipeline) for source in self._sources]
+            warm_up()
+            self._log.info(
+                "agent started",
+                agent=self._state.agent_id,
+                sources=[source.name for source in self._sources],
+                collectors=[f"{item.name} {item.address}" for item in self._settings.collectors],
+                telemetry_port=server.port,
+            )
+            self.stop.wait()
+            self._end_sources(threads)
+        self._log.info("agent stopped")
+        if len(self._failures) == len(self._sources):
+            raise self._failures[0]
+
+    def reread(self) -> None:
+        """Read the estate anew now; returns at once. May be called by a signal handler."""
+        self._refresher.reread()
+
+    def _pipeline(self) -> Pipeline:
+        letter = DeadLetter(self._state.path / "dead-letter.jsonl", self._settings.agent.dead_letter_mb * 1_000_000)
+        return Pipeline(
+            build_lanes(self._outlet, os.cpu_count() or 1, self._exporter_address()),
+            formats=self._formats,
+            inventory=self._refresher.inventory if self._settings.discovery.enabled else empty_inventory,
+            exporter=self._outlet.exporting_process,
+            keep_rejects=letter.write,
+            ledger=AgentLedger(self.metrics, self.health),
+            clock=self._clock,
+            abort=self._abort,
+            domain=self._settings.agent.observation_domain,
+        )
+
+    def _exporter_address(self) -> int:
+        chosen = self._settings.agent.exporter_address
+        return int(IPv4Address(chosen)) if chosen else own_address(self._settings.collectors)
+
+    def _telemetry(self) -> TelemetryServer:
+        host, _, port = self._settings.telemetry.listen.rpartition(":")
+        details: Callable[[], dict[str, Any]] = lambda: {"agent": self._state.agent_id}  # noqa: E731
+        return TelemetryServer(host.strip("[]"), int(port), self.metrics, self.health, details)
+
+    def _start_source(self, source: Source, pipeline: Pipeline) -> threading.Thread:
+        def work() -> None:
+            try:
+                source.run(pipeline.process, self.stop)
+            except Exception as error:  # noqa: BLE001
+                # The edge of a source's thread: one source's fault must not end the others, and must be seen.
+                self._log.exception("source failed", source=source.name)
+                self.health.set(source.name, "failing", str(error))
+                self._failures.append(error)
+                if len(self._failures) == len(self._sources):
+                    self.stop.set()  # nothing is left to do; whoever supervises us may try again
+
+        thread = threading.Thread(target=work, name=source.name)
+        thread.start()
+        return thread
+
+    def _end_sources(self, threads: Sequence[threading.Thread]) -> None:
+        """Deliveries already begun may finish for the grace; then whoever still blocks gives its delivery back."""
+        give_up = threading.Timer(self._settings.agent.stop_grace_seconds, self._abort.set)
+        give_up.daemon = True
+        give_up.start()
+        self._formats.close()
+        for thread in threads:
+            thread.join()
+        give_up.cancel()
+
+
+def with_kept_port(collector: CollectorSettings, state: StateFolder) -> CollectorSettings:
+    """A collector sees a new source port as a new exporter, so the kernel's first choice is kept over restarts.
+
+    A kept port that another program has taken meanwhile is given up: only a port the user chose must be had.
+    """
+    kept = state.recall(f"source_port/{collector.name}")
+    if collector.source_port or not isinstance(kept, int) or not is_free_port(kept):
+        return collector
+    return collector.model_copy(update={"source_port": kept})
+
+
+def keep_ports(outlet: Outlet, state: StateFolder) -> None:
+    """Remember each collector's bound port."""
+    for collector in outlet.exporting_process.collectors:
+        if collector.source_port and not collector.settings.source_port:
+            state.keep(f"source_port/{collector.name}", collector.source_port)
+
+
+def run_agent(settings: Settings) -> int:
+    """`vpcflow run`: until SIGTERM or SIGINT. Raises ConfigurationError before anything is started."""
+    faults = []
+    if not settings.collectors:
+        faults.append(Fault("collectors", [], "there is no collector", 'add [[collectors]] with address = "HOST:PORT"'))
+    if not any(stream.enabled for stream in settings.streams):
+        faults.append(Fault("streams", [], "there is nothing to read", 'add [[streams]] with name = "STREAM"'))
+    if faults:
+        raise ConfigurationError(faults)
+    set_up_logs(settings.telemetry.log_level)
+    with StateFolder(settings.agent.state_folder) as state:
+        agent = Agent(settings, state, SystemClock())
+
+        def ask_to_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            agent.stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, ask_to_stop)
+        signal.signal(signal.SIGHUP, lambda number, frame: agent.reread())  # noqa: ARG005
+        agent.run()
+    return 0

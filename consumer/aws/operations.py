@@ -1,0 +1,151 @@
+"""The one table of AWS operations we may call: what each is for and the policy line that allows it.
+
+Belongs here: the table, and what follows from it. Does not: calling (sessions.py, paging.py). A call that is not
+here raises before it leaves the machine, and a test compares this table with the policies we publish, so nobody has
+to grant what we do not use. Actions are IAM's names; they differ from the operation's for a few services only.
+Resources use {partition}, {region}, {account}; ec2:Describe* knows no resource scoping (IAM service reference).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """What the user loses when a permission is missing."""
+
+    IDENTITY = "knowing which account the credentials belong to"
+    MEMBER_ACCOUNTS = "reading further accounts through roles"
+    NAMES = "names of interfaces, instances, subnets and VPCs"
+    NAT_NAMES = "names of NAT gateways"
+    PEERING = "names of addresses in peered VPCs"
+    FAN_OUT = "listing and removing enhanced fan-out consumers"
+    STREAM_READING = "reading flow logs from Kinesis"
+    LEASES = "keeping the leases and checkpoints of Kinesis, in our own account"
+    REGIONS = "finding the regions that an account uses"
+    FLOW_LOGS = "finding flow logs and their formats"
+    SUBSCRIPTIONS = "finding the streams that log groups are subscribed to"
+    STREAMS = "showing streams with their shards and consumers"
+    BUCKETS = "finding the queues of buckets"
+    QUEUES = "showing how much waits in a queue"
+    TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One API operation. `items`: key of the list in the answer (paged); empty = the answer is one thing.
+
+    `page_size`: the most one page may hold (API references). `iam_name`: where IAM calls the action otherwise.
+    """
+
+    service: str
+    name: str
+    feature: Feature
+    items: str = ""
+    resource: str = "*"
+    page_size: int = 1000
+    iam_name: str = ""
+
+    @property
+    def action(self) -> str:
+        """IAM action, `ec2:DescribeVpcs`."""
+        return f"{self.service}:{self.iam_name or self.name}"
+
+    def policy_line(self, resource: str = "") -> str:
+        """What a policy must hold for the call to pass; `resource` where the caller knows the very one."""
+        return f'"Action": "{self.action}", "Resource": "{resource or self.resource}"'
+
+
+_STREAM = "arn:{partition}:kinesis:{region}:{account}:stream/*"
+_LEASE_TABLE = "arn:{partition}:dynamodb:{region}:{account}:table/*"
+_LOG_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:*"
+_BUCKET = "arn:{partition}:s3:::*"
+_QUEUE = "arn:{partition}:sqs:{region}:{account}:*"
+
+GET_CALLER_IDENTITY = Operation("sts", "GetCallerIdentity", Feature.IDENTITY)
+ASSUME_ROLE = Operation("sts", "AssumeRole", Feature.MEMBER_ACCOUNTS, resource="arn:{partition}:iam::{account}:role/*")
+DESCRIBE_NETWORK_INTERFACES = Operation("ec2", "DescribeNetworkInterfaces", Feature.NAMES, "NetworkInterfaces")
+DESCRIBE_INSTANCES = Operation("ec2", "DescribeInstances", Feature.NAMES, "Reservations")
+DESCRIBE_VPCS = Operation("ec2", "DescribeVpcs", Feature.NAMES, "Vpcs")
+DESCRIBE_SUBNETS = Operation("ec2", "DescribeSubnets", Feature.NAMES, "Subnets")
+DESCRIBE_NAT_GATEWAYS = Operation("ec2", "DescribeNatGateways", Feature.NAT_NAMES, "NatGateways")
+DESCRIBE_VPC_PEERING_CONNECTIONS = Operation(
+    "ec2", "DescribeVpcPeeringConnections", Feature.PEERING, "VpcPeeringConnections"
+)
+DESCRIBE_REGIONS = Operation("ec2", "DescribeRegions", Feature.REGIONS)
+DESCRIBE_FLOW_LOGS = Operation("ec2", "DescribeFlowLogs", Feature.FLOW_LOGS, "FlowLogs")
+DESCRIBE_TRANSIT_GATEWAYS = Operation("ec2", "DescribeTransitGateways", Feature.TRANSIT_GATEWAYS, "TransitGateways")
+DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS = Operation(
+    "ec2", "DescribeTransitGatewayAttachments", Feature.TRANSIT_GATEWAYS, "TransitGatewayAttachments"
+)
+DESCRIBE_SUBSCRIPTION_FILTERS = Operation(
+    "logs", "DescribeSubscriptionFilters", Feature.SUBSCRIPTIONS, "subscriptionFilters", _LOG_GROUP, page_size=50
+)
+DESCRIBE_DESTINATIONS = Operation(
+    "logs",
+    "DescribeDestinations",
+    Feature.SUBSCRIPTIONS,
+    "destinations",
+    "arn:{partition}:logs:{region}:{account}:destination:*",
+    page_size=50,
+)
+GET_BUCKET_NOTIFICATION = Operation(
+    "s3",
+    "GetBucketNotificationConfiguration",
+    Feature.BUCKETS,
+    resource=_BUCKET,
+    iam_name="GetBucketNotification",
+)
+GET_QUEUE_URL = Operation("sqs", "GetQueueUrl", Feature.QUEUES, resource=_QUEUE)
+GET_QUEUE_ATTRIBUTES = Operation("sqs", "GetQueueAttributes", Feature.QUEUES, resource=_QUEUE)
+DESCRIBE_STREAM_SUMMARY = Operation("kinesis", "DescribeStreamSummary", Feature.STREAMS, resource=_STREAM)
+LIST_STREAM_CONSUMERS = Operation(
+    "kinesis", "ListStreamConsumers", Feature.STREAMS, "Consumers", resource=_STREAM, page_size=100
+)
+LIST_SHARDS = Operation("kinesis", "ListShards", Feature.STREAM_READING, "Shards", resource=_STREAM)
+GET_SHARD_ITERATOR = Operation("kinesis", "GetShardIterator", Feature.STREAM_READING, resource=_STREAM)
+GET_RECORDS = Operation("kinesis", "GetRecords", Feature.STREAM_READING, resource=_STREAM)
+DESCRIBE_TABLE = Operation("dynamodb", "DescribeTable", Feature.LEASES, resource=_LEASE_TABLE)
+SCAN = Operation("dynamodb", "Scan", Feature.LEASES, resource=_LEASE_TABLE)
+GET_ITEM = Operation("dynamodb", "GetItem", Feature.LEASES, resource=_LEASE_TABLE)
+PUT_ITEM = Operation("dynamodb", "PutItem", Feature.LEASES, resource=_LEASE_TABLE)
+UPDATE_ITEM = Operation("dynamodb", "UpdateItem", Feature.LEASES, resource=_LEASE_TABLE)
+DELETE_ITEM = Operation("dynamodb", "DeleteItem", Feature.LEASES, resource=_LEASE_TABLE)
+DEREGISTER_STREAM_CONSUMER = Operation(
+    "kinesis", "DeregisterStreamConsumer", Feature.FAN_OUT, resource=f"{_STREAM}/consumer/*"
+)
+
+OPERATIONS = (
+    GET_CALLER_IDENTITY,
+    ASSUME_ROLE,
+    DESCRIBE_NETWORK_INTERFACES,
+    DESCRIBE_INSTANCES,
+    DESCRIBE_VPCS,
+    DESCRIBE_SUBNETS,
+    DESCRIBE_NAT_GATEWAYS,
+    DESCRIBE_VPC_PEERING_CONNECTIONS,
+    DESCRIBE_REGIONS,
+    DESCRIBE_FLOW_LOGS,
+    DESCRIBE_TRANSIT_GATEWAYS,
+    DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS,
+    DESCRIBE_SUBSCRIPTION_FILTERS,
+    DESCRIBE_DESTINATIONS,
+    GET_BUCKET_NOTIFICATION,
+    GET_QUEUE_URL,
+    GET_QUEUE_ATTRIBUTES,
+    DESCRIBE_STREAM_SUMMARY,
+    LIST_STREAM_CONSUMERS,
+    DEREGISTER_STREAM_CONSUMER,
+    LIST_SHARDS,
+    GET_SHARD_ITERATOR,
+    GET_RECORDS,
+    DESCRIBE_TABLE,
+    SCAN,
+    GET_ITEM,
+    PUT_ITEM,
+    UPDATE_ITEM,
+    DELETE_ITEM,
+)
+
+BY_NAME = {(operation.service, operation.name): operation for operation in OPERATIONS}

@@ -1,0 +1,36 @@
+"""Whole lists out of paged operations.
+
+Belongs here: following page tokens. Does not: one-answer calls (sessions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from consumer.aws.faults import translated
+from consumer.aws.operations import Operation
+from consumer.aws.roles import Target
+from consumer.aws.sessions import Asked, Sessions
+
+
+def items(sessions: Sessions, operation: Operation, target: Target, **parameters: Any) -> Iterator[Any]:
+    """Every item of the operation's list, page after page; blocks between pages. Errors are ours, as in `call`.
+
+    Always with a page size: an unpaged call is throttled by itself in large accounts (EC2 API reference, "Query
+    requests: pagination").
+    """
+    client = sessions.client(operation.service, target)
+    paginator = client.get_paginator(xform_name(operation.name))
+    pages = paginator.paginate(PaginationConfig={"PageSize": operation.page_size}, **parameters)
+    asked = Asked.of(operation, target, parameters)
+    try:
+        for page in pages:
+            sessions.count(operation)
+            sessions.outcomes[asked] = None
+            yield from page[operation.items]
+    except (ClientError, BotoCoreError) as error:
+        raise sessions.told(asked, translated(error, operation, target.label())) from error

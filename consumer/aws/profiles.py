@@ -1,0 +1,57 @@
+"""Files that name further accounts: a credentials file (each profile an account) and a list of roles.
+
+Belongs here: reading both, and every fault in them at once. Does not: using a profile (sessions.py), the spelling of
+a role (roles.py). Format of a credentials file: AWS CLI user guide, "Configuration and credential file settings".
+"""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumer.errors import ConfigurationError, Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One profile of a credentials file. Holds no key: botocore reads the file."""
+
+    file: str
+    name: str
+
+
+def read_profiles(file: Path) -> tuple[Profile, ...]:
+    """Every profile, `default` first (it is who we are ourselves), the others as written. ConfigurationError."""
+    parser = configparser.RawConfigParser(default_section="")
+    try:
+        parser.read_string(_text_of(file, "aws.credentials_file"), source=str(file))
+    except configparser.Error as error:
+        # The parser's own words quote the line, which may hold a key.
+        line = next((number for number, _ in getattr(error, "errors", ())), 0)
+        line = line or getattr(error, "lineno", 0)
+        where = f"{file}, line {line}" if line else str(file)
+        raise ConfigurationError(
+            [Fault("aws.credentials_file", where, "not a credentials file", "mend it; `aws configure` writes one")]
+        ) from None
+    names = [name.removeprefix("profile ").strip() for name in parser.sections()]
+    if not names:
+        fault = Fault(
+            "aws.credentials_file", str(file), "there is no profile in it", "add [NAME] with keys or a role_arn"
+        )
+        raise ConfigurationError([fault])
+    return tuple(Profile(str(file), name) for name in sorted(dict.fromkeys(names), key=lambda name: name != "default"))
+
+
+def read_lines(file: Path) -> list[str]:
+    """Lines of a role list that say something: no blank ones, nothing after `#` at the start of a line."""
+    lines = (line.strip() for line in _text_of(file, "aws.role_file").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _text_of(file: Path, key: str) -> str:
+    try:
+        return file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigurationError([Fault(key, str(file), words or str(error), "name a file you can read")]) from error

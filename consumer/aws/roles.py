@@ -1,0 +1,84 @@
+"""As whom and where AWS is asked.
+
+Belongs here: roles as users write them, and the targets made of them. Does not: assuming one (sessions.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from consumer.aws.profiles import Profile
+
+_ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/\S+")
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role to assume, with the external id its trust policy asks for (None = it asks for none)."""
+
+    arn: str
+    external_id: str | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> Role:
+        """Read `arn[,external-id]`; the id may itself hold `=` and commas. ValueError says what is wrong.
+
+        STS AssumeRole: ExternalId is 2 to 1,224 characters of [\\w+=,.@:/-].
+        """
+        arn, comma, external_id = text.strip().partition(",")
+        if not _ARN.fullmatch(arn):
+            raise ValueError(f"{arn!r} is not a role; write arn:aws:iam::123456789012:role/name[,external-id]")
+        if comma and not _EXTERNAL_ID.fullmatch(external_id):
+            raise ValueError(f"the external id of {arn} must be 2 to 1224 letters, digits or any of +=,.@:/-")
+        return cls(arn, external_id or None)
+
+    @property
+    def account(self) -> str:
+        """The 12-digit account the role lives in."""
+        return self.arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, `aws-us-gov`…"""
+        return self.arn.split(":")[1]
+
+
+Access = Role | Profile | None
+"""As whom: a role to assume, a profile of the credentials file, or (None) our own credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account in one region: as whom and where."""
+
+    access: Access
+    region: str
+
+    def label(self) -> str:
+        """`222222222222/us-east-1`, or `own/us-east-1` and `PROFILE/us-east-1`, which nobody has to ask AWS for."""
+        match self.access:
+            case None:
+                name = "own"
+            case Role():
+                name = self.access.account
+            case Profile():
+                name = self.access.name
+        return f"{name}/{self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTarget:
+    """One account in several regions. `named`: those the user named, which are read even when they look unused.
+
+    `problem`: why the regions may not be all of them; empty = they are.
+    """
+
+    access: Access
+    regions: tuple[str, ...]
+    named: frozenset[str] = frozenset()
+    problem: str = ""
+
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(Target(self.access, region) for region in self.regions)

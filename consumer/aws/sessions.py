@@ -1,0 +1,358 @@
+"""Credentials, roles and clients: everything between us and an answer of AWS.
+
+Belongs here: the default credential chain, profiles, assumed roles renewed before they expire, one client per
+(access, region, service), and the guard that no operation outside the table leaves the machine. Does not: paging
+(paging.py), what an answer means (discovery/). Endpoints are botocore's business (AWS_ENDPOINT_URL,
+AWS_ENDPOINT_URL_EC2…), so emulators and private endpoints need no setting of ours. Partitions follow from the region;
+nothing here writes `arn:aws:`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore import xform_name
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import InstanceMetadataRegionFetcher
+from cachetools import LRUCache
+
+from consumer.aws.faults import credentials_fault, translated
+from consumer.aws.operations import ASSUME_ROLE, BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
+from consumer.aws.profiles import Profile, read_lines, read_profiles
+from consumer.aws.roles import Access, AccountTarget, Role, Target
+from consumer.aws.settings import AwsSettings
+from consumer.errors import ConfigurationError, Fault, ProtocolError, VpcflowError
+from consumer.telemetry.logs import get_logger
+
+CHAINED_SESSION_SECONDS = 3600
+"""Longest session of a role assumed by a role (IAM user guide, "Role chaining"), and a role's default maximum."""
+_NAMES_RESOURCE = (
+    "RoleArn",
+    "ConsumerARN",
+    "StreamARN",
+    "logGroupName",
+    "Bucket",
+    "QueueUrl",
+    "QueueName",
+    "TableName",
+)
+"""Parameters that say which thing a call is about."""
+_CLIENT_COUNT = 64
+"""Clients kept: an EC2 client holds megabytes of service model, and an estate has hundreds of (account, region)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that was made: what, as whom and where, about which thing (an ARN or a name; empty = about everything)."""
+
+    operation: Operation
+    target: Target
+    resource: str = ""
+
+    @classmethod
+    def of(cls, operation: Operation, target: Target, parameters: Mapping[str, Any]) -> Asked:
+        """The call with these parameters."""
+        return cls(
+            operation, target, next((str(parameters[name]) for name in _NAMES_RESOURCE if name in parameters), "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryKeys:
+    """Keys to hand to another process. `expires_at`: ISO 8601, empty = they do not expire. Never printed by repr."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: str
+
+
+class Sessions:
+    """Mutable, shared by all threads. Construction is inert; the first call reads credentials and may block.
+
+    `call_counts`: calls made by IAM action, retries inside botocore not counted. `outcomes`: what came of each
+    operation in each place, None = it was answered; an error stays until the call is made again.
+    """
+
+    def __init__(self, settings: AwsSettings) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._identity_lock = threading.Lock()
+        self._session_locks: dict[Access, threading.Lock] = {}
+        self._own: botocore.session.Session | None = None
+        self._sessions: dict[Access, botocore.session.Session] = {}
+        self._session_seconds: dict[Role, int] = {}
+        self._clients: LRUCache[tuple[Access, str, str], BaseClient] = LRUCache(_CLIENT_COUNT)
+        self._accounts: dict[Access, str] = {}
+        self._account_targets: tuple[AccountTarget, ...] = ()
+        self._warned: set[str] = set()
+        self._region = settings.region
+        self._log = get_logger("aws")
+        self.call_counts: Counter[str] = Counter()
+        self.outcomes: dict[Asked, VpcflowError | None] = {}
+
+    @property
+    def region(self) -> str:
+        """Default region: setting, AWS_REGION, AWS_DEFAULT_REGION, profile, then the instance we run on.
+
+        ConfigurationError when nobody says.
+        """
+        with self._lock:
+            if not self._region:
+                with _configuration_faults():
+                    configured = os.environ.get("AWS_REGION") or self._own_session().get_config_variable("region")
+                self._region = configured or _region_of_instance() or ""
+            if not self._region:
+                raise ConfigurationError(
+                    [
+                        Fault(
+                            "aws.region",
+                            None,
+                            "a default region is required outside AWS",
+                            'write region = "us-east-1" under [aws] or set AWS_REGION',
+                        )
+                    ]
+                )
+            return self._region
+
+    def account_targets(self, *, again: bool = False) -> tuple[AccountTarget, ...]:
+        """What the settings ask for: our own account, each profile and each role, in their regions.
+
+        Found out once, or `again` (new profiles, roles and enabled regions); may block. ConfigurationError when a file
+        cannot be read.
+        """
+        if again or not self._account_targets:
+            self._account_targets = tuple(self._account_target(access) for access in self._accesses())
+        return self._account_targets
+
+    def account(self, access: Access = None) -> str:
+        """The 12-digit account behind `access` (asked once)."""
+        if isinstance(access, Role):
+            return access.account
+        with self._identity_lock:  # threads that need it at once ask once
+            if access not in self._accounts:
+                self._accounts[access] = str(self.call(GET_CALLER_IDENTITY, Target(access, self.region))["Account"])
+            return self._accounts[access]
+
+    def _accesses(self) -> list[Access]:
+        """Everybody we are to be, once each; of two profiles of one account the first."""
+        profiles = read_profiles(Path(self._settings.credentials_file))[1:] if self._settings.credentials_file else ()
+        lines = read_lines(Path(self._settings.role_file)) if self._settings.role_file else []
+        found: list[Access] = [None]
+        for profile in profiles:
+            if other := self._same_account(profile, found):
+                self._warn(f"profile {profile.name} is left out: {other} is the same account")
+            else:
+                found.append(profile)
+        roles: dict[Access, None] = {}
+        for line in (*self._settings.roles, *lines):
+            try:
+                roles[Role.from_text(line)] = None
+            except ValueError as error:
+                fault = Fault("aws.role_file", self._settings.role_file, str(error), "mend the line")
+                raise ConfigurationError([fault]) from error
+        return found + list(roles)
+
+    def _same_account(self, profile: Profile, others: list[Access]) -> str:
+        """Who among `others` has the same account; a profile that does not work is no reason to leave it out."""
+        try:
+            account = self.account(profile)
+            same = next((other for other in others if self.account(other) == account), profile)
+        except VpcflowError:
+            return ""
+        if same is profile:
+            return ""
+        return f"profile {same.name}" if isinstance(same, Profile) else "the first profile"
+
+    def _account_target(self, access: Access) -> AccountTarget:
+        """The regions named in the settings, else the default region and every other one that is enabled."""
+        if self._settings.regions:
+            return AccountTarget(access, self._settings.regions, frozenset(self._settings.regions))
+        default = self.region
+        enabled, problem = [], ""
+        try:
+            found = self.call(DESCRIBE_REGIONS, Target(access, default))["Regions"]
+            enabled = [one["RegionName"] for one in found if one.get("OptInStatus") != "not-opted-in"]
+        except ConfigurationError:
+            raise
+        except VpcflowError as error:
+            problem = f"only the default region is read: {error}"
+        return AccountTarget(access, tuple(dict.fromkeys([default, *sorted(enabled)])), frozenset({default}), problem)
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._log.warning(text)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was said once in the log and is not an error, in order of its text."""
+        return tuple(sorted(self._warned))
+
+    def keys(self, access: Access = None) -> TemporaryKeys:
+        """Keys of `access` for another process, a JVM's credential_process for one. May block."""
+        with _configuration_faults():
+            held = self._session(access).get_credentials()
+            if held is None:
+                raise credentials_fault("there are none")
+            frozen = held.get_frozen_credentials()
+        # botocore shows the end of a session nowhere else; static keys have none.
+        expires = getattr(held, "_expiry_time", None)
+        ends = expires.isoformat() if expires else ""
+        return TemporaryKeys(frozen.access_key or "", frozen.secret_key or "", frozen.token or "", ends)
+
+    def call(self, operation: Operation, target: Target, **parameters: Any) -> dict[str, Any]:
+        """One API call; blocks, retries included. Raises the errors of consumer.errors only."""
+        client = self.client(operation.service, target)
+        self.count(operation)
+        asked = Asked.of(operation, target, parameters)
+        try:
+            answer: dict[str, Any] = getattr(client, xform_name(operation.name))(**parameters)
+        except (ClientError, BotoCoreError) as error:
+            arn = asked.resource if asked.resource.startswith("arn:") else ""
+            raise self.told(asked, translated(error, operation, target.label(), arn)) from error
+        self.outcomes[asked] = None
+        return answer
+
+    def told(self, asked: Asked, error: VpcflowError) -> VpcflowError:
+        """Keep what came of a call, and hand it back to be raised."""
+        self.outcomes[asked] = error
+        return error
+
+    def count(self, operation: Operation) -> None:
+        """Count one call. Thread-safe."""
+        with self._lock:
+            self.call_counts[operation.action] += 1
+
+    def client(self, service: str, target: Target) -> BaseClient:
+        """The client for (access, region, service), made at most once while it is in use.
+
+        Operations that the table does not list raise ProtocolError when called. May block on AssumeRole.
+        """
+        key = (target.access, target.region, service)
+        with self._lock:
+            known = self._clients.get(key)
+        if known is not None:
+            return known
+        session = self._session(target.access)
+        with self._lock:  # botocore sessions are not thread-safe while they make a client
+            if key not in self._clients:
+                self._clients[key] = self._make_client(session, service, target.region)
+            return self._clients[key]
+
+    def _make_client(self, session: botocore.session.Session, service: str, region: str) -> BaseClient:
+        settings = self._settings
+        config = Config(
+            connect_timeout=settings.connect_timeout_seconds,
+            read_timeout=settings.read_timeout_seconds,
+            retries={"mode": "adaptive", "total_max_attempts": settings.attempts},
+            user_agent_extra="vpcflow",
+        )
+        with _configuration_faults():
+            client: BaseClient = session.create_client(service, region_name=region, config=config)
+        client.meta.events.register_first("provide-client-params", _refuse_undeclared)
+        return client
+
+    def _own_session(self) -> botocore.session.Session:
+        with self._lock:
+            if self._own is None:
+                file = self._settings.credentials_file
+                self._own = _profile_session(read_profiles(Path(file))[0]) if file else botocore.session.get_session()
+            return self._own
+
+    def _session(self, access: Access) -> botocore.session.Session:
+        """The session of `access`; a role is assumed by the first thread that needs it while others of it wait."""
+        if access is None:
+            return self._own_session()
+        with self._lock:
+            session_lock = self._session_locks.setdefault(access, threading.Lock())
+        with session_lock:
+            if access not in self._sessions:
+                if isinstance(access, Role):
+                    session = botocore.session.get_session()
+                    session._credentials = self._credentials(access)  # type: ignore[attr-defined]  # no public setter
+                else:
+                    session = _profile_session(access)
+                session.register_component("data_loader", self._own_session().get_component("data_loader"))
+                self._sessions[access] = session
+            return self._sessions[access]
+
+    def _credentials(self, role: Role) -> RefreshableCredentials:
+        """Credentials of a role that renew themselves a quarter of their life early, while the old ones still work."""
+        metadata = self._assume(role)
+        seconds = self._session_seconds.get(role, self._settings.session_seconds)
+        return RefreshableCredentials.create_from_metadata(
+            metadata,
+            refresh_using=lambda: self._assume(role),
+            method="assume-role",
+            advisory_timeout=min(seconds // 4, CHAINED_SESSION_SECONDS // 4),
+            mandatory_timeout=min(seconds // 10, CHAINED_SESSION_SECONDS // 10),
+        )
+
+    def _assume(self, role: Role) -> dict[str, str]:
+        """One AssumeRole, in the form RefreshableCredentials reads. Falls back to an hour where more is refused."""
+        seconds = self._session_seconds.get(role, self._settings.session_seconds)
+        try:
+            return self._ask_for_role(role, seconds)
+        except VpcflowError as error:
+            if seconds <= CHAINED_SESSION_SECONDS or "DurationSeconds" not in str(error):
+                raise
+        self._session_seconds[role] = CHAINED_SESSION_SECONDS
+        self._log.warning("session duration refused, using one hour", role=role.arn, asked_seconds=seconds)
+        return self._ask_for_role(role, CHAINED_SESSION_SECONDS)
+
+    def _ask_for_role(self, role: Role, seconds: int) -> dict[str, str]:
+        external = {"ExternalId": role.external_id} if role.external_id else {}
+        given = self.call(
+            ASSUME_ROLE,
+            Target(None, self.region),
+            RoleArn=role.arn,
+            RoleSessionName="vpcflow",
+            DurationSeconds=seconds,
+            **external,
+        )["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+
+def _profile_session(profile: Profile) -> botocore.session.Session:
+    """A session that reads this file and this profile only; a profile given by name goes before keys in variables."""
+    session = botocore.session.Session(profile=profile.name)
+    session.set_config_variable("credentials_file", str(Path(profile.file).expanduser()))
+    return session
+
+
+@contextmanager
+def _configuration_faults() -> Iterator[None]:
+    """What botocore says before any call: a profile that is not there, a file it cannot parse."""
+    try:
+        yield
+    except BotoCoreError as error:
+        raise credentials_fault(str(error)) from error
+
+
+def _refuse_undeclared(model: Any, **_: object) -> None:
+    """Event handler of botocore, called before a request is built."""
+    if (model.service_model.service_name, model.name) not in BY_NAME:
+        raise ProtocolError(f"{model.service_model.service_name}:{model.name} is not in the table of operations")
+
+
+def _region_of_instance() -> str | None:
+    """Region by instance metadata; None outside EC2. Blocks at most a second, not at all when metadata is off."""
+    region: str | None = InstanceMetadataRegionFetcher(timeout=1, num_attempts=1).retrieve_region()
+    return region

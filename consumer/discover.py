@@ -1,0 +1,110 @@
+"""What `vpcflow discover` does: look at every account and region, plan, print, save.
+
+Belongs here: joining settings, AWS and the discovery room for this command. Does not: finding (discovery/), options
+(cli.py).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from tomlkit.exceptions import TOMLKitError
+
+from consumer.aws.sessions import Sessions
+from consumer.clock import SystemClock
+from consumer.config import AccessOptions, Settings
+from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.plan import Wishes, make_plan
+from consumer.discovery.report import report
+from consumer.discovery.save import Saved, add_to, entries_of
+from consumer.discovery.show import show, summary
+from consumer.discovery.survey import Survey, Surveyor
+from consumer.errors import ConfigurationError, Fault, VpcflowError
+from consumer.model.inventory import Inventory
+from consumer.state.assignments import Assignments
+
+
+def wishes_of(settings: Settings) -> Wishes:
+    """What the configuration says about sources."""
+    return Wishes(
+        settings.discovery.sources,
+        settings.streams,
+        settings.log_groups,
+        settings.buckets,
+        settings.kcl.max_streams,
+    )
+
+
+def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool, save: Path | None) -> int:
+    """0 when at least one account and region was read, 1 when none was. Raises ConfigurationError."""
+    also = (save,) if save is not None and save.exists() else ()
+    settings = options.settings(environment, also)
+    started = time.monotonic()
+    sessions = Sessions(settings.aws)
+    keeper = InventoryKeeper(
+        sessions, settings.discovery, _assignments(settings), SystemClock(), settings.aws.parallel_targets
+    )
+    errors = Console(stderr=True)
+    with errors.status("reading accounts and regions"):
+        stop = threading.Event()
+        refresh = keeper.refresh(stop)
+        survey = Surveyor(sessions, settings.aws.parallel_targets).survey(refresh.parts, refresh.problems, stop)
+    plan = make_plan(survey, wishes_of(settings))
+    found = report(survey, plan, refresh.inventory, sessions)
+    seconds = time.monotonic() - started
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.flush()
+        errors.print(summary(found, sessions.call_counts, seconds), soft_wrap=True, highlight=False)
+    else:
+        show(found, sessions.call_counts, seconds, Console())
+    if save is not None:
+        # What a run did not look for, or could not see, is not gone.
+        is_complete = not (options.regions or survey.problems)
+        _say_saved(save, _save(save, survey, refresh.inventory, sessions), errors, is_complete=is_complete)
+    return 0 if refresh.parts else 1
+
+
+def _assignments(settings: Settings) -> Assignments:
+    """The agent's kept numbers where there are any; else this run's own, which mostly are the same (a hash)."""
+    file = settings.agent.state_folder / "assignments.sqlite"
+    return Assignments(file if file.exists() else None)
+
+
+def _save(file: Path, survey: Survey, inventory: Inventory, sessions: Sessions) -> Saved:
+    vpcs = {vpc.id: vpc.name for part in survey.parts.values() for vpc in part.vpcs}
+    exporters = {
+        vpc: (str(IPv4Address(int(inventory.vpc_exporters[inventory.vpc_numbers[vpc.encode()]]))), name)
+        for vpc, name in sorted(vpcs.items())
+    }
+    try:
+        own_account = sessions.account()
+    except VpcflowError:
+        own_account = ""
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        saved = add_to(text, entries_of(survey, own_account), exporters)
+        temporary = file.with_name(f".{file.name}.new")
+        temporary.write_text(saved.text, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as error:
+        fault = Fault("--save", str(file), error.strerror or str(error), "name a file you may write")
+        raise ConfigurationError([fault]) from error
+    except TOMLKitError as error:
+        raise ConfigurationError(
+            [Fault("--save", str(file), f"not TOML: {error}", "mend the line it names")]
+        ) from error
+    return saved
+
+
+def _say_saved(file: Path, saved: Saved, console: Console, *, is_complete: bool) -> None:
+    console.print(f"{file}: {len(saved.added)} added", soft_wrap=True, highlight=False)
+    for name in saved.missing if is_complete else ():
+        console.print(f"{file}: not found any more: {name} (left as it is)", soft_wrap=True, highlight=False)

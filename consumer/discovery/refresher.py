@@ -1,0 +1,103 @@
+"""Keeps the inventory fresh while the agent runs, and says how it fares.
+
+Belongs here: when the estate is read, and what health, metrics and log say of it. Does not: reading it (inventory.py).
+"""
+
+from __future__ import annotations
+
+import threading
+
+from consumer.clock import Clock
+from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.schedule import Schedule
+from consumer.errors import Stopped, VpcflowError
+from consumer.model.inventory import Inventory
+from consumer.telemetry.health import Health
+from consumer.telemetry.logs import get_logger
+from consumer.telemetry.metrics import Metrics
+
+FIRST_READING_SECONDS = 30.0
+"""How long the first records wait for their names: longer than a reading takes, shorter than anybody's patience."""
+
+
+class Refresher:
+    """Mutable; one thread of its own refreshes, any thread may ask for the `inventory`."""
+
+    def __init__(
+        self, keeper: InventoryKeeper, schedule: Schedule, clock: Clock, metrics: Metrics, health: Health
+    ) -> None:
+        self._keeper = keeper
+        self._schedule = schedule
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._was_read = threading.Event()
+        self._log = get_logger("inventory")
+
+    def start(self, stop: threading.Event) -> None:
+        """Begin reading, beside the sources that are starting; ends with `stop`.
+
+        With a snapshot of the last run records are named at once, by what was known then.
+        """
+        self._health.set("inventory", "waiting", "reading the estate for the first time")
+        if self._keeper.restore():
+            self._show(self._keeper.inventory)
+            age = max(0.0, self._clock.now() - self._keeper.inventory.taken_at)
+            self._health.set("inventory", "waiting", f"names of {age / 60:.0f} minutes ago, reading the estate anew")
+            self._was_read.set()
+        threading.Thread(target=self._run, args=(stop,), name="inventory", daemon=True).start()
+
+    def reread(self) -> None:
+        """Read everything now; returns at once. May be called by a signal handler."""
+        self._schedule.call()
+
+    def inventory(self) -> Inventory:
+        """The latest snapshot. Blocks while the first one is being read, FIRST_READING_SECONDS at most."""
+        if not self._was_read.is_set():
+            self._clock.wait(self._was_read, FIRST_READING_SECONDS)
+            self._was_read.set()
+        return self._keeper.inventory
+
+    def _run(self, stop: threading.Event) -> None:
+        try:
+            while True:
+                self._refresh(stop)
+                self._was_read.set()
+                if self._schedule.wait(stop):
+                    return
+        except Stopped:
+            return
+        except Exception as error:  # noqa: BLE001
+            # The edge of the thread: records go on with the names known so far, and the reason is seen.
+            self._log.exception("inventory refresh ended")
+            self._health.set("inventory", "failing", f"no more refreshes until a restart: {error}")
+        finally:
+            self._was_read.set()
+
+    def _refresh(self, stop: threading.Event) -> None:
+        """What makes a whole reading impossible (a credentials file that is gone) may be mended by the next one."""
+        try:
+            self._report(self._keeper.refresh(stop))
+        except Stopped:
+            raise
+        except VpcflowError as error:
+            self._log.warning("the estate was not read", reason=str(error))
+            self._health.set("inventory", "failing", f"nothing was read: {error}")
+
+    def _report(self, refresh: Refresh) -> None:
+        """What could not be read keeps its old part; health says which and why."""
+        now = refresh.inventory
+        self._show(now)
+        self._metrics.gauge("vpcflow_inventory_problems").set(len(refresh.problems))
+        for problem in refresh.problems:
+            self._log.warning("inventory incomplete", target=problem.target, reason=problem.reason)
+        if refresh.problems:
+            words = "; ".join(f"{problem.target}: {problem.reason}" for problem in refresh.problems[:3])
+            self._health.set("inventory", "waiting", f"{len(refresh.problems)} could not be read: {words}")
+        else:
+            self._health.set("inventory", "ok", f"{now.interfaces.row_count - 1} interfaces known")
+
+    def _show(self, inventory: Inventory) -> None:
+        self._metrics.gauge("vpcflow_inventory_entities", kind="interface").set(inventory.interfaces.row_count - 1)
+        self._metrics.gauge("vpcflow_inventory_entities", kind="endpoint").set(inventory.endpoints.row_count - 1)
+        self._metrics.read_gauge("vpcflow_inventory_age_seconds", lambda: self._clock.now() - inventory.taken_at)

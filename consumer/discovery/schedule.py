@@ -1,0 +1,46 @@
+"""When discovery runs: a cron expression, and a call that cannot wait for it.
+
+Belongs here: waiting. Does not: what is run (refresher.py). Fields as in crontab(5), in the machine's local time.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from cronsim import CronSim
+
+from consumer.clock import Clock
+
+_POLL_SECONDS = 1.0
+"""How soon a call is heard: two events cannot be waited for at once."""
+
+
+class Schedule:
+    """Mutable: `call` from any thread or signal handler, `wait` by one thread."""
+
+    def __init__(self, cron: str, clock: Clock) -> None:
+        self._cron = cron
+        self._clock = clock
+        self._is_called = threading.Event()
+
+    def call(self) -> None:
+        """Let the present or next `wait` end at once."""
+        self._is_called.set()
+
+    def next_after(self, now: float) -> float:
+        """Unix seconds of the next moment that the expression names."""
+        local = datetime.fromtimestamp(now)  # noqa: DTZ006  cron means local time
+        return next(CronSim(self._cron, local)).timestamp()
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Block until the next moment or a call; true when `stop` is set instead."""
+        moment = self.next_after(self._clock.now())
+        while not self._is_called.is_set():
+            left = moment - self._clock.now()
+            if left <= 0:
+                break
+            if self._clock.wait(stop, min(left, _POLL_SECONDS)):
+                return True
+        self._is_called.clear()
+        return stop.is_set()

@@ -1,0 +1,75 @@
+"""Files that are believed only whole: schema version, length and checksum before the content.
+
+Belongs here: writing one atomically, and mapping one into memory after it was checked. Does not: the content. A file
+of another schema is left alone and not used (an older or newer program wrote it); a broken one is set aside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from consumer.telemetry.logs import get_logger
+
+_MAGIC = b"VPCFLOW\x00"
+_HEADER = struct.Struct("<8sIIQ32s8x")
+"""Magic, kind, schema, length of the content, BLAKE2b of the content: 64 bytes, so that content is aligned."""
+
+Buffer = bytes | memoryview
+
+
+def write_sealed(file: Path, kind: int, schema: int, content: Sequence[Buffer]) -> None:
+    """Write beside `file` and put it in its place. OSError when the disk does not let us."""
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in content:
+        digest.update(piece)
+    length = sum(memoryview(piece).nbytes for piece in content)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as out:
+            out.write(_HEADER.pack(_MAGIC, kind, schema, length, digest.digest()))
+            for piece in content:
+                out.write(piece)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_sealed(file: Path, kind: int, schema: int) -> memoryview | None:
+    """The content, mapped copy-on-write; None when there is no usable file. The reason is in the log."""
+    log = get_logger("inventory")
+    try:
+        with file.open("rb") as opened:
+            whole = memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+        _set_aside(file, str(error))
+        return None
+    if len(whole) < _HEADER.size:
+        _set_aside(file, "it is cut off")
+        return None
+    magic, its_kind, its_schema, length, digest = _HEADER.unpack_from(whole)
+    content = whole[_HEADER.size :]
+    if (magic, its_kind) != (_MAGIC, kind):
+        _set_aside(file, "it is something else")
+    elif its_schema != schema:
+        log.info("a file of another version is not used", file=str(file), schema=its_schema, ours=schema)
+    elif len(content) != length or hashlib.blake2b(content, digest_size=32).digest() != digest:
+        _set_aside(file, "its checksum is wrong")
+    else:
+        return content
+    return None
+
+
+def _set_aside(file: Path, reason: str) -> None:
+    aside = file.with_name(file.name + ".corrupt")
+    get_logger("inventory").error("an unreadable file is set aside", file=str(aside), reason=reason)
+    try:
+        file.replace(aside)
+    except OSError as error:
+        get_logger("inventory").error("it could not be set aside", file=str(file), reason=str(error))

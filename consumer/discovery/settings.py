@@ -1,0 +1,138 @@
+"""Settings of discovery: how often AWS is asked, exporter addresses, and formats nobody needs to ask for."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, Field, field_validator
+
+from consumer.model.delivery import SourceKind
+from consumer.model.log_format import LogFormat
+
+
+class DiscoverySettings(BaseModel, frozen=True, extra="forbid"):
+    """[discovery]: what we learn of the estate."""
+
+    enabled: bool = Field(True, description="false = AWS is never asked and records carry their own fields only.")
+    cron: str = Field(
+        "*/30 * * * *",
+        description="When everything is read anew, as the five fields of cron (minute hour day month weekday, local "
+        "time); SIGHUP does it at once.",
+    )
+    exporter_pool: str = Field(
+        "198.18.0.0/15",
+        description="IPv4 network from which each VPC gets its exporter address, once and for good "
+        "(the default is the benchmarking range of RFC 2544, free in most networks).",
+    )
+    exporter_addresses: dict[str, str] = Field(
+        default_factory=dict,
+        description='Exporter address by VPC id where you choose it yourself, `vpc-0abc = "192.0.2.7"`.',
+    )
+    precedence: tuple[Literal["kinesis", "cloudwatch", "s3"], ...] = Field(
+        ("kinesis", "cloudwatch", "s3"),
+        description="Which source reports a flow that reaches us by several, first choice first; "
+        "one that is left out is never read.",
+    )
+    format_cache_seconds: int = Field(
+        600, ge=1, le=86_400, description="How long a log group's formats are believed, in seconds."
+    )
+    format_timeout_seconds: float = Field(
+        60.0, ge=1, le=60, description="Longest wait for the formats of a log group; a delivery is held meanwhile."
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def _cron_has_five_fields(cls, value: str) -> str:
+        try:
+            if len(value.split()) != 5:
+                raise CronSimError("there must be five fields")
+            CronSim(value, datetime(2000, 1, 1))  # noqa: DTZ001  local time, as cron has it
+        except CronSimError as error:
+            raise ValueError(f"{str(error).lower()}; write it like */30 * * * *") from error
+        return value
+
+    @field_validator("precedence")
+    @classmethod
+    def _precedence_names_each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError('a source is named twice; write it like ["kinesis", "cloudwatch", "s3"]')
+        return value
+
+    @property
+    def sources(self) -> tuple[SourceKind, ...]:
+        """`precedence` in our words."""
+        return tuple(SourceKind(name) for name in self.precedence)
+
+    @field_validator("exporter_pool")
+    @classmethod
+    def _pool_is_a_network(cls, value: str) -> str:
+        try:
+            network = IPv4Network(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; write it like 198.18.0.0/15") from error
+        if network.prefixlen > 30:
+            raise ValueError("the pool must hold at least two addresses; write a prefix of /30 or shorter")
+        return value
+
+    @field_validator("exporter_addresses")
+    @classmethod
+    def _addresses_are_unicast(cls, value: dict[str, str]) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        for vpc, text in value.items():
+            if not re.fullmatch(r"vpc-[0-9a-f]+", vpc):
+                raise ValueError(f"{vpc!r} is not a VPC id; write it like vpc-0123456789abcdef0")
+            address = str(_address(text))
+            if address in taken:
+                raise ValueError(f"{taken[address]} and {vpc} share {address}; give each its own")
+            taken[address] = vpc
+        return value
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        address = IPv4Address(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IPv4 address") from error
+    if address.is_multicast or address.is_unspecified:
+        raise ValueError(f"{text} cannot be an exporter's address")
+    return address
+
+
+class LogFormatSettings(BaseModel, frozen=True, extra="forbid"):
+    """One [[log_formats]]: the format of the flow logs that write into a log group."""
+
+    log_group: str = Field(min_length=1, description="Name of the log group.")
+    format: str = Field(description="The format as AWS shows it, `${version} ${account-id} …`.")
+    account: str = Field("", pattern=r"^(\d{12})?$", description="Account of the log group, 12 digits; empty = any.")
+    region: str = Field("", description="Region of the log group; empty = any.")
+
+    @field_validator("format")
+    @classmethod
+    def _format_reads(cls, value: str) -> str:
+        LogFormat.from_text(value)
+        return value
+
+
+class LogGroupSettings(BaseModel, frozen=True, extra="forbid"):
+    """One [[log_groups]]: a log group that flow logs write into."""
+
+    name: str = Field(min_length=1, description="Name of the log group.")
+    account: str = Field("", pattern=r"^(\d{12})?$", description="Account of the log group; empty = any.")
+    region: str = Field("", description="Region of the log group; empty = any.")
+    enabled: bool = Field(True, description="false = it is never polled; a stream it is subscribed to is still read.")
+
+
+class BucketSettings(BaseModel, frozen=True, extra="forbid"):
+    """One [[buckets]]: a bucket that flow logs write into."""
+
+    name: str = Field(min_length=3, description="Name of the bucket.")
+    queue: str = Field(
+        "",
+        pattern=r"^(arn:[^:]+:sqs:[^:]+:\d{12}:\S+)?$",
+        description="ARN of the queue that is told of new objects; empty = what the bucket's notifications say.",
+    )
+    enabled: bool = Field(True, description="false = its objects are never read.")

@@ -1,0 +1,260 @@
+"""What the flow logs of an estate lead to: log groups, subscriptions, streams, buckets, queues.
+
+Belongs here: the values, and reading them from AWS. Does not: what one account has in one region (reading.py),
+choosing a source (plan.py). Each look-up is made once however many flow logs lead there; a failing one is a problem
+of its own and leaves the others alone. Shapes: CloudWatch Logs, Kinesis, S3 and SQS API references.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+
+from consumer.aws import operations
+from consumer.aws.paging import items
+from consumer.aws.roles import Access, Target
+from consumer.aws.sessions import Sessions
+from consumer.discovery.arn import Arn
+from consumer.discovery.estate import Part
+from consumer.discovery.parallel import side_by_side
+from consumer.discovery.reading import Problem
+from consumer.errors import PermissionDeniedError, RefusedError, VpcflowError
+from consumer.model.plan import FlowLog
+
+Thing = TypeVar("Thing")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription filter. `stream`: ARN of the Kinesis stream it leads to, empty = it leads elsewhere."""
+
+    name: str
+    destination: str
+    stream: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    account: str
+    region: str
+    name: str
+    subscriptions: tuple[Subscription, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A registered consumer (enhanced fan-out)."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """`status` empty = it could not be read."""
+
+    arn: str
+    status: str = ""
+    mode: str = ""
+    shard_count: int = 0
+    retention_hours: int = 0
+    consumers: tuple[Consumer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue that a bucket tells of new objects. `waiting` -1 = it could not be read."""
+
+    arn: str
+    url: str = ""
+    waiting: int = -1
+    dead_letter_arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`others`: where else it tells of new objects (topics, functions, EventBridge). `is_read`: we may look there."""
+
+    name: str
+    region: str
+    account: str
+    queues: tuple[Queue, ...] = ()
+    others: tuple[str, ...] = ()
+    is_read: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything one run found. `parts` by target; the other things in order of their names."""
+
+    parts: Mapping[Target, Part]
+    flow_logs: tuple[FlowLog, ...]
+    log_groups: tuple[LogGroup, ...]
+    streams: tuple[Stream, ...]
+    buckets: tuple[Bucket, ...]
+    problems: tuple[Problem, ...]
+
+
+def group_of(flow_log: FlowLog) -> LogGroup | None:
+    """The log group a flow log writes into, without its subscriptions; another account's when the ARN says so."""
+    if flow_log.destination_type != "cloud-watch-logs":
+        return None
+    arn = Arn.parse(flow_log.destination)
+    if arn is None:
+        return LogGroup(flow_log.account, flow_log.region, flow_log.log_group) if flow_log.log_group else None
+    name = arn.resource.removeprefix("log-group:").removesuffix(":*")
+    return LogGroup(arn.account or flow_log.account, arn.region or flow_log.region, name)
+
+
+def bucket_of(flow_log: FlowLog) -> str:
+    """Name of the bucket a flow log writes into; empty = none."""
+    arn = Arn.parse(flow_log.destination)
+    return arn.resource.partition("/")[0] if arn and flow_log.destination_type == "s3" else ""
+
+
+class Surveyor:
+    """One survey at a time. Blocks for seconds; a failing look-up becomes a problem, never an exception."""
+
+    def __init__(self, sessions: Sessions, thread_count: int) -> None:
+        self._sessions = sessions
+        self._thread_count = thread_count
+
+    def survey(
+        self, parts: Mapping[Target, Part], problems: Iterable[Problem], stop: threading.Event | None = None
+    ) -> Survey:
+        """Follow every flow log of `parts`. Raises Stopped when `stop` is set meanwhile."""
+        self._stop = stop or threading.Event()
+        self._problems = list(problems)
+        self._accesses: dict[str, Access] = {}
+        for target, part in parts.items():
+            self._accesses.setdefault(part.account, target.access)
+        known = {one.id: one for part in parts.values() for one in part.flow_logs}
+        flow_logs = tuple(sorted(known.values(), key=lambda one: (one.account, one.region, one.resource_id, one.id)))
+        groups = self._each(self._group, sorted({g for one in flow_logs if (g := group_of(one))}, key=_group_key))
+        arns = sorted({subscription.stream for group in groups for subscription in group.subscriptions} - {""})
+        owners = {name: one for one in flow_logs if (name := bucket_of(one))}
+        buckets = self._each(self._bucket, sorted(owners.values(), key=bucket_of))
+        streams = self._each(self._stream, arns)
+        return Survey(parts, flow_logs, tuple(groups), tuple(streams), tuple(buckets), tuple(self._problems))
+
+    def _each(self, work: Callable[[Thing], Found], things: Sequence[Thing]) -> list[Found]:
+        return side_by_side(work, things, self._thread_count, self._stop, "survey")
+
+    def _target(self, account: str, region: str) -> Target:
+        """Whoever reads that account; ourselves where nobody does (a resource policy may let us)."""
+        return Target(self._accesses.get(account), region)
+
+    def _told(self, target: Target, error: VpcflowError) -> None:
+        self._problems.append(Problem(target.label(), str(error), 0.0))
+
+    def _group(self, group: LogGroup) -> LogGroup:
+        target = self._target(group.account, group.region)
+        try:
+            found = list(
+                items(self._sessions, operations.DESCRIBE_SUBSCRIPTION_FILTERS, target, logGroupName=group.name)
+            )
+        except VpcflowError as error:
+            self._told(target, error)
+            return group
+        subscriptions = (
+            Subscription(
+                raw["filterName"],
+                raw["destinationArn"],
+                self._stream_behind(raw["destinationArn"]),
+                raw.get("filterPattern", "").strip(),
+            )
+            for raw in found
+        )
+        return LogGroup(group.account, group.region, group.name, tuple(subscriptions))
+
+    def _stream_behind(self, destination: str) -> str:
+        """ARN of the stream, also behind a destination of another account where we may look there."""
+        arn = Arn.parse(destination)
+        if arn is None:
+            return ""
+        if arn.service == "kinesis":
+            return destination
+        if arn.service != "logs" or not arn.resource.startswith("destination:"):
+            return ""
+        target = self._target(arn.account, arn.region)
+        name = arn.resource.removeprefix("destination:")
+        try:
+            found = items(self._sessions, operations.DESCRIBE_DESTINATIONS, target, DestinationNamePrefix=name)
+            behind = next((raw["targetArn"] for raw in found if raw["destinationName"] == name), "")
+        except VpcflowError as error:
+            self._told(target, error)
+            return ""
+        end = Arn.parse(behind)
+        return behind if end and end.service == "kinesis" else ""
+
+    def _stream(self, text: str) -> Stream:
+        arn = Arn.parse(text)
+        assert arn is not None, "only parsed ARNs come here"
+        target = self._target(arn.account, arn.region)
+        try:
+            summary: Any = self._sessions.call(operations.DESCRIBE_STREAM_SUMMARY, target, StreamARN=text)
+            found = list(items(self._sessions, operations.LIST_STREAM_CONSUMERS, target, StreamARN=text))
+        except VpcflowError as error:
+            self._told(target, error)
+            return Stream(text)
+        raw = summary["StreamDescriptionSummary"]
+        return Stream(
+            text,
+            raw["StreamStatus"],
+            raw.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED"),
+            raw.get("OpenShardCount", 0),
+            raw.get("RetentionPeriodHours", 0),
+            tuple(Consumer(one["ConsumerName"], one["ConsumerStatus"]) for one in found),
+        )
+
+    def _bucket(self, flow_log: FlowLog) -> Bucket:
+        """The bucket as the flow log's account sees it, else as we see it: its owner is told nowhere."""
+        name = bucket_of(flow_log)
+        seen_by = dict.fromkeys((self._target(flow_log.account, flow_log.region), Target(None, flow_log.region)))
+        errors: list[tuple[Target, VpcflowError]] = []
+        for target in seen_by:
+            try:
+                raw = self._sessions.call(operations.GET_BUCKET_NOTIFICATION, target, Bucket=name)
+            except (PermissionDeniedError, RefusedError) as error:
+                errors.append((target, error))
+            except VpcflowError as error:
+                errors.append((target, error))
+                break
+            else:
+                queues = tuple(self._queue(one["QueueArn"]) for one in raw.get("QueueConfigurations", ()))
+                others = [one["TopicArn"] for one in raw.get("TopicConfigurations", ())]
+                others += [one["LambdaFunctionArn"] for one in raw.get("LambdaFunctionConfigurations", ())]
+                others += ["EventBridge"] if "EventBridgeConfiguration" in raw else []
+                return Bucket(name, flow_log.region, flow_log.account, queues, tuple(others))
+        self._told(*errors[0])
+        return Bucket(name, flow_log.region, flow_log.account, is_read=False)
+
+    def _queue(self, text: str) -> Queue:
+        arn = Arn.parse(text)
+        if arn is None:
+            return Queue(text)
+        target = self._target(arn.account, arn.region)
+        try:
+            url = self._sessions.call(
+                operations.GET_QUEUE_URL, target, QueueName=arn.resource, QueueOwnerAWSAccountId=arn.account
+            )["QueueUrl"]
+            names = ["ApproximateNumberOfMessages", "RedrivePolicy"]
+            raw = self._sessions.call(operations.GET_QUEUE_ATTRIBUTES, target, QueueUrl=url, AttributeNames=names).get(
+                "Attributes", {}
+            )
+        except VpcflowError as error:
+            self._told(target, error)
+            return Queue(text)
+        redrive = orjson.loads(raw.get("RedrivePolicy") or "{}")
+        waiting = int(raw.get("ApproximateNumberOfMessages", -1))
+        return Queue(text, url, waiting, redrive.get("deadLetterTargetArn", ""))
+
+
+def _group_key(group: LogGroup) -> tuple[str, str, str]:
+    return group.account, group.region, group.name

@@ -1,0 +1,85 @@
+"""Which interfaces recorded flows lately: theirs are the names worth sending (options.py).
+
+Belongs here: remembering per row of the interface table. Does not: when names are sent (export/), the names
+themselves (discovery/). Threads may share one without a lock: what a race can lose is one batch's mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.model.flow_batch import JoinedColumns, Rows
+from consumer.model.inventory import EntityTable, empty_table
+
+Named = tuple[int, bytes, bytes]
+"""Synthetic interface number, name, description."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """One table with float64[n], when a row was last seen (-inf: never), and uint64[n], in which domain."""
+
+    table: EntityTable
+    seen_at: NDArray[np.float64]
+    domains: NDArray[np.uint64]
+
+
+def _unmarked(table: EntityTable) -> _Marks:
+    return _Marks(table, np.full(table.row_count, -np.inf), np.zeros(table.row_count, dtype=np.uint64))
+
+
+class ActiveInterfaces:
+    """Mutable; marks move along when another snapshot of the inventory comes."""
+
+    def __init__(self) -> None:
+        self._marks = _unmarked(empty_table("interface"))
+
+    def note(self, joined: JoinedColumns, rows: Rows, domain: int, now: float) -> None:
+        """The interfaces of these rows recorded flows of `domain` at `now`. 6 ns a row."""
+        column = joined.columns["interface"]
+        table, marks = joined.tables[column.table], self._marks
+        if marks.table is not table:
+            marks = self._marks = _moved(marks, table)
+        seen = joined.words[:, column.word][rows]
+        marks.seen_at[seen] = now
+        marks.domains[seen] = domain
+
+    def names(self, domain: int, since: float) -> Iterator[Named]:
+        """Interfaces that recorded flows of `domain` since then. The unknown one (row 0) has no name."""
+        marks = self._marks
+        rows = np.flatnonzero((marks.domains == domain) & (marks.seen_at >= since))
+        numbers = marks.table.integers.get("if_index")
+        for row in rows.tolist():
+            if row and numbers is not None:
+                yield int(numbers[row]), *_words(marks.table, row)
+
+
+def _words(table: EntityTable, row: int) -> tuple[bytes, bytes]:
+    """(name, description): the best name there is; the id and the VPC's name."""
+
+    def text(column: str) -> bytes:
+        return table.text(column, row) if column in table.strings else b""
+
+    interface_id = text("interface_id")
+    name = text("name") or text("instance_name") or text("service") or interface_id
+    return name, b" ".join(filter(None, (interface_id, text("vpc_name") or text("vpc_id"))))
+
+
+def _moved(marks: _Marks, table: EntityTable) -> _Marks:
+    """The marks in another table: rows move, numbers (`if_index`) stay."""
+    moved = _unmarked(table)
+    before, after = marks.table.integers.get("if_index"), table.integers.get("if_index")
+    if before is None or after is None:
+        return moved
+    old_rows = np.flatnonzero(marks.seen_at > -np.inf)
+    order = np.argsort(after, kind="stable")
+    places = np.searchsorted(after, before[old_rows], sorter=order)
+    new_rows = order[np.minimum(places, len(order) - 1)]
+    is_there = after[new_rows] == before[old_rows]
+    moved.seen_at[new_rows[is_there]] = marks.seen_at[old_rows[is_there]]
+    moved.domains[new_rows[is_there]] = marks.domains[old_rows[is_there]]
+    return moved

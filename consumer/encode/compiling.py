@@ -1,0 +1,33 @@
+"""Compiling the kernels before they are needed.
+
+Belongs here: one call of every kernel with the types it meets in service. Does not: anything else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from consumer.encode.encoder import Encoder
+from consumer.encode.settings import EncodingSettings
+from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind
+from consumer.model.inventory import EntityTable
+from consumer.model.log_format import LogFormat
+from consumer.model.vocabulary import Vocabulary
+
+
+def compile_kernels() -> None:
+    """Encode one row that meets every kernel."""
+    vocabulary = Vocabulary(capacity=8, arena_bytes=64)
+    columns = {"action": Column("action", Kind.STRING, 0), "srcaddr": Column("srcaddr", Kind.ADDRESS, 1)}
+    batch = FlowBatch(
+        log_format=LogFormat(tuple(columns)),
+        columns=columns,
+        words=np.array([(vocabulary.intern(b"ACCEPT"), 0, 0x0A000001, 4)], dtype=np.uint64),
+        nulls=np.zeros((1, 2), dtype=np.uint64),
+        vocabulary=vocabulary,
+        line_numbers=np.zeros(1, dtype=np.int64),
+    )
+    table = EntityTable("interface", 1, {}, {"name": np.zeros(1, dtype=np.int32)}, (b"",))
+    interface = Column("interface", Kind.REFERENCE, 0, table.name)
+    joined = JoinedColumns({interface.name: interface}, np.zeros((1, 1), dtype=np.uint64), {table.name: table})
+    Encoder(EncodingSettings()).encode(batch, np.zeros(1, dtype=np.int64), joined, 1)

@@ -1,0 +1,311 @@
+"""The loop that writes records: columns to messages, row by row.
+
+Belongs here: the compiled kernel with all its helpers (numba's cache does not see a change in another file). Does not:
+choosing steps (layout.py), which template a row has (sorting.py), buffers (encoder.py).
+
+Everything is big-endian on the wire. Each fixed field is one 8-byte store of the value shifted to the top; what that
+writes beyond the field is overwritten by the next one, because steps go by ascending offset and there is room behind
+the last. Strings are copied sixteen bytes at a time, overshooting likewise.
+
+Positions are uint64 on purpose: numba adds a wrap-around test for negative positions to every signed index, and
+without it LLVM melts eight byte stores into one. Mixing uint64 with int64 (even with a bare 1) silently gives a signed
+or floating number, so every constant here is typed.
+"""
+
+import numpy as np
+from numba import njit
+
+MARGIN_BYTES = 64
+"""Room that every array of bytes needs behind its last: copies overshoot."""
+
+# Place of mapping.py, as positions in `bounds`.
+ADDRESS, WORD, DERIVED, JOINED, NULLABLE, STRING, NAME, OTHER, PADDING, PLACES_END = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+U = np.uint64
+_0, _1, _2, _3, _4, _5, _6, _7, _8, _16 = U(0), U(1), U(2), U(3), U(4), U(5), U(6), U(7), U(8), U(16)
+_24, _32, _40, _48, _56, _63 = U(24), U(32), U(40), U(48), U(56), U(63)
+_LONG = U(255)
+_HEADERS = U(20)
+_VERSION = U(10 << 48)
+_MAPPED = U(0xFFFF_0000_0000)
+"""The low half of ::ffff:0:0/96 (RFC 4291 §2.5.5.2)."""
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _store(out, at, word):  # type: ignore[no-untyped-def]
+    """Eight bytes at out[at], most significant first: one swap and one store when compiled."""
+    out[at] = np.uint8(word >> _56)
+    out[at + _1] = np.uint8((word >> _48) & _LONG)
+    out[at + _2] = np.uint8((word >> _40) & _LONG)
+    out[at + _3] = np.uint8((word >> _32) & _LONG)
+    out[at + _4] = np.uint8((word >> _24) & _LONG)
+    out[at + _5] = np.uint8((word >> _16) & _LONG)
+    out[at + _6] = np.uint8((word >> _8) & _LONG)
+    out[at + _7] = np.uint8(word & _LONG)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _load(source, at):  # type: ignore[no-untyped-def]
+    """Eight bytes from source[at], most significant first."""
+    return (
+        (U(source[at]) << _56)
+        | (U(source[at + _1]) << _48)
+        | (U(source[at + _2]) << _40)
+        | (U(source[at + _3]) << _32)
+        | (U(source[at + _4]) << _24)
+        | (U(source[at + _5]) << _16)
+        | (U(source[at + _6]) << _8)
+        | U(source[at + _7])
+    )
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _copy(out, at, source, start, size):  # type: ignore[no-untyped-def]
+    """Copy `size` bytes, sixteen at a time; overshoots both arrays by up to fifteen."""
+    done = _0
+    while done < size:
+        first, second = _load(source, start + done), _load(source, start + done + _8)
+        _store(out, at + done, first)
+        _store(out, at + done + _8, second)
+        done += _16
+
+
+@njit(cache=True, nogil=True)
+def _close(out, begin, end, set_id, domain):  # type: ignore[no-untyped-def]
+    """Headers of the message that lies at out[begin:end]; export time and sequence stay zero (RFC 7011 §3.1, §3.3)."""
+    size = end - begin
+    _store(out, begin, _VERSION | (size << _32))
+    _store(out, begin + _8, domain)
+    tail = (set_id << _48) | ((size - _16) << _32)
+    for k in range(4):
+        out[begin + _16 + U(k)] = np.uint8((tail >> (_56 - _8 * U(k))) & _LONG)
+
+
+@njit(cache=True, nogil=True)
+def _pad(out, position, end):  # type: ignore[no-untyped-def]
+    """Grow the padding of the last record, whose length octet lies before `position`, so that it ends at `end`.
+
+    Its length may have one octet or three (RFC 7011 §7); with both, every number of missing octets can be made up for.
+    """
+    missing = end - position
+    first = position
+    if missing < _LONG:
+        out[position - _1] = np.uint8(missing)
+    else:
+        out[position - _1] = np.uint8(255)
+        out[position] = np.uint8((missing - _2) >> _8)
+        out[position + _1] = np.uint8((missing - _2) & _LONG)
+        first = position + _2
+    for k in range(end - first):
+        out[first + U(k)] = 0
+    return end
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _write_fixed(out, at, row, words, nulls, derived, joined, steps, bounds, null_values):  # type: ignore[no-untyped-def]
+    """The fixed-length fields of a row."""
+    for k in range(bounds[ADDRESS], bounds[WORD]):
+        word, place = steps[k, _0], at + steps[k, _1]
+        high, low = words[row, word], words[row, word + _1]
+        if steps[k, _2] == _4:
+            _store(out, place, low << _32)
+        else:
+            if words[row, word + _2] == _4:
+                low |= _MAPPED
+            _store(out, place, high)
+            _store(out, place + _8, low)
+    for k in range(bounds[WORD], bounds[DERIVED]):
+        _store(out, at + steps[k, _1], words[row, steps[k, _0]] << steps[k, _2])
+    for k in range(bounds[DERIVED], bounds[JOINED]):
+        _store(out, at + steps[k, _1], derived[row, steps[k, _0]] << steps[k, _2])
+    for k in range(bounds[JOINED], bounds[NULLABLE]):
+        _store(out, at + steps[k, _1], joined[row, steps[k, _0]] << steps[k, _2])
+    for k in range(bounds[NULLABLE], bounds[STRING]):
+        bit, value = steps[k, _3], words[row, steps[k, _0]]
+        null, largest = null_values[k - bounds[NULLABLE], _0], null_values[k - bounds[NULLABLE], _1]
+        if (nulls[row, bit >> _6] >> (bit & _63)) & _1 != _0 or value > largest:
+            value = null
+        _store(out, at + steps[k, _1], value << steps[k, _2])
+
+
+@njit(cache=True, nogil=True)
+def write_records(  # type: ignore[no-untyped-def]
+    rows, words, nulls, derived, joined, steps, bounds, null_values, fixed_size,
+    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
+    other_rows, other_arena, other_starts, other_sizes,
+    set_id, domain, message_size, out, position, message_starts, record_counts, message_count,
+):  # fmt: skip
+    """Write `rows` (int64, all of one template) as messages from out[position] on.
+
+    `steps, bounds, null_values, fixed_size`: a Layout. `arena, starts, sizes`: the vocabulary. `name_…`: the same for
+    rows of entity tables, those of a step's reference k begin at `name_bases[k]`. `other_…`: the same for fields
+    nobody knows, `other_rows` by batch row. `position` and the numbers around it are uint64.
+    Fills `message_starts` and `record_counts` from `message_count` on; returns (position, message_count, strings cut).
+    With padding in the layout all messages but the last are exactly `message_size` long.
+    `out` has room for len(rows) messages of `message_size` and MARGIN_BYTES.
+    """
+    begin = position
+    count = 0
+    cut = 0
+    padding = _1 if bounds[PADDING] < bounds[PLACES_END] else _0
+    for i in range(rows.shape[0]):
+        row = U(rows[i])
+        size = fixed_size + padding
+        for k in range(bounds[STRING], bounds[NAME]):
+            size += U(sizes[words[row, steps[k, _0]]])
+        for k in range(bounds[NAME], bounds[OTHER]):
+            size += U(name_sizes[name_bases[steps[k, _3]] + joined[row, steps[k, _0]]])
+        if bounds[OTHER] < bounds[PADDING]:
+            size += U(other_sizes[other_rows[row]])
+
+        is_too_large = _HEADERS + size > message_size
+        if count and (is_too_large or position + size > begin + message_size):
+            if padding:
+                position = _pad(out, position, begin + message_size)
+            _close(out, begin, position, set_id, domain)
+            message_starts[message_count], record_counts[message_count] = begin, count
+            message_count += 1
+            begin = position
+            count = 0
+        if count == 0:
+            position = begin + _HEADERS
+        count += 1
+        _write_fixed(out, position, row, words, nulls, derived, joined, steps, bounds, null_values)
+        position += fixed_size
+        if is_too_large:
+            position, strings_cut = _write_cut(
+                out, position, begin + message_size - padding, row, words, joined, steps, bounds,
+                arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
+                other_rows, other_arena, other_starts, other_sizes,
+            )  # fmt: skip
+            cut += strings_cut
+        else:
+            for k in range(bounds[STRING], bounds[NAME]):
+                number = words[row, steps[k, _0]]
+                size = U(sizes[number])
+                _copy(out, position, arena, U(starts[number]), size)
+                position += size
+            for k in range(bounds[NAME], bounds[OTHER]):
+                number = name_bases[steps[k, _3]] + joined[row, steps[k, _0]]
+                size = U(name_sizes[number])
+                _copy(out, position, name_arena, U(name_starts[number]), size)
+                position += size
+            if bounds[OTHER] < bounds[PADDING]:
+                number = other_rows[row]
+                size = U(other_sizes[number])
+                _copy(out, position, other_arena, U(other_starts[number]), size)
+                position += size
+        if padding:
+            out[position] = 0
+            position += _1
+    if count:
+        _close(out, begin, position, set_id, domain)
+        message_starts[message_count], record_counts[message_count] = begin, count
+        message_count += 1
+    return position, message_count, cut
+
+
+@njit(cache=True, nogil=True)
+def _add_texts(texts, ends, count, source, start, size):  # type: ignore[no-untyped-def]
+    """Append the strings in source[start:start + size] (sendable forms, back to back) to `texts`, without prefix.
+
+    String i is texts[ends[i]:ends[i + 1]]. Returns how many there are now.
+    """
+    end = start + size
+    while start < end:
+        text_size = U(source[start])
+        start += _1
+        if text_size == _LONG:
+            text_size = (U(source[start]) << _8) | U(source[start + _1])
+            start += _2
+        at = U(ends[count])
+        for k in range(text_size):
+            texts[at + U(k)] = source[start + U(k)]
+        count += 1
+        ends[count] = at + text_size
+        start += text_size
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _gather_texts(  # type: ignore[no-untyped-def]
+    row, words, joined, steps, bounds,
+    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
+    other_rows, other_arena, other_starts, other_sizes,
+):  # fmt: skip
+    """(bytes of all strings of a row, where each begins and ends, how many), in the order of the wire."""
+    room = _0
+    for k in range(bounds[STRING], bounds[NAME]):
+        room += U(sizes[words[row, steps[k, _0]]])
+    for k in range(bounds[NAME], bounds[OTHER]):
+        room += U(name_sizes[name_bases[steps[k, _3]] + joined[row, steps[k, _0]]])
+    if bounds[OTHER] < bounds[PADDING]:
+        room += U(other_sizes[other_rows[row]])
+    texts = np.empty(room + U(MARGIN_BYTES), dtype=np.uint8)
+    ends = np.zeros(room + _1, dtype=np.uint64)  # every string has a prefix of at least one byte
+    count = 0
+    for k in range(bounds[STRING], bounds[NAME]):
+        number = words[row, steps[k, _0]]
+        count = _add_texts(texts, ends, count, arena, U(starts[number]), U(sizes[number]))
+    for k in range(bounds[NAME], bounds[OTHER]):
+        number = name_bases[steps[k, _3]] + joined[row, steps[k, _0]]
+        count = _add_texts(texts, ends, count, name_arena, U(name_starts[number]), U(name_sizes[number]))
+    if bounds[OTHER] < bounds[PADDING]:
+        number = other_rows[row]
+        count = _add_texts(texts, ends, count, other_arena, U(other_starts[number]), U(other_sizes[number]))
+    return texts, ends, count
+
+
+@njit(cache=True, nogil=True)
+def _longest_that_fits(ends, count, room):  # type: ignore[no-untyped-def]
+    """Cut every string that is longer than this many bytes, and all of them fit into `room`."""
+    lowest, highest = _0, U(65_535)
+    while lowest < highest:
+        middle = (lowest + highest + _1) >> _1
+        total = _0
+        for k in range(count):
+            size = min(ends[k + 1] - ends[k], middle)
+            total += size + (_1 if size < _LONG else _3)
+        if total <= room:
+            lowest = middle
+        else:
+            highest = middle - _1
+    return lowest
+
+
+@njit(cache=True, nogil=True)
+def _write_cut(  # type: ignore[no-untyped-def]
+    out, position, end, row, words, joined, steps, bounds,
+    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
+    other_rows, other_arena, other_starts, other_sizes,
+):  # fmt: skip
+    """The strings of a record that is larger than a message: the longest are cut, at a UTF-8 boundary, until it fits.
+
+    Returns (position, strings cut). Slow and rare; every string keeps at least its length octet.
+    """
+    texts, ends, count = _gather_texts(
+        row, words, joined, steps, bounds,
+        arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
+        other_rows, other_arena, other_starts, other_sizes,
+    )  # fmt: skip
+    longest = _longest_that_fits(ends, count, end - position)
+    cut = 0
+    for i in range(count):
+        at, size = ends[i], ends[i + 1] - ends[i]
+        if size > longest:
+            size = longest
+            while size > _0 and texts[at + size] & 0xC0 == 0x80:  # the first byte that goes continues a character
+                size -= _1
+            cut += 1
+        if size < _LONG:
+            out[position] = np.uint8(size)
+            position += _1
+        else:
+            out[position] = np.uint8(255)
+            out[position + _1] = np.uint8(size >> _8)
+            out[position + _2] = np.uint8(size & _LONG)
+            position += _3
+        for k in range(size):
+            out[position + U(k)] = texts[at + U(k)]
+        position += size
+    return position, cut

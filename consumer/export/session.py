@@ -1,0 +1,183 @@
+"""One transport session: sequence numbers, which templates the collector was told, and what was sent last.
+
+Belongs here: the bookkeeping of RFC 7011 §3.1 (sequence), §8 and §8.4 (templates over UDP), pure. Does not: sockets
+and waiting. Sequence number = data records (options data records too, template records not) sent before this
+message in this session and observation domain, modulo 2³².
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from consumer.export.header import HEADER, HEADERS_BYTES, SEQUENCE_MASK, SET_HEADER, VERSION
+from consumer.export.outgoing import Sent, Stretch
+
+REMEMBERED_MESSAGES = 2048
+"""At least so many messages are kept for sending again: 18 MB a collector at most (8,900 bytes each) and the
+batches they lie in, 0.3 s at 100,000 records/s."""
+BLIND_SECONDS = 1.0
+"""A refusal that does not say what was refused is taken to mean the last second: longer than any sane round trip."""
+_FIRST_REFRESH_SECONDS = 1.0
+"""Templates are first repeated after 1 s, then at twice the interval each time up to the setting: over UDP the very
+first one may be lost, and until the next every record would be unreadable."""
+
+
+@dataclass(slots=True)
+class _Announcement:
+    """What the collector was told in one observation domain, and when it must be told again."""
+
+    templates: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    """Template id → (set id, template record)."""
+    is_due: bool = True
+    due_at: float = 0.0
+    interval: float = _FIRST_REFRESH_SECONDS
+    messages_left: int = 0
+
+
+class Session:
+    """Mutable; one collector's, guarded by its lock."""
+
+    def __init__(self, message_limit: int, refresh_seconds: float, refresh_messages: int) -> None:
+        self.message_limit = message_limit
+        """No template message is larger where it can be helped; follows the path."""
+        self._refresh_seconds = refresh_seconds
+        self._refresh_messages = refresh_messages
+        self._announcements: dict[int, _Announcement] = {}
+        self.sequences: dict[int, int] = {}
+        self._recent: deque[Sent | Stretch] = deque()
+        self._recent_count = 0
+
+    def start_anew(self) -> None:
+        """The collector's address changed: another session, numbered from 0, that knows no template."""
+        self.sequences.clear()
+        self._recent.clear()
+        self._recent_count = 0
+        self.forget_announcements()
+
+    def forget_announcements(self) -> None:
+        """The collector may have been started again: tell it every template before data of its domain."""
+        for announcement in self._announcements.values():
+            announcement.is_due = True
+
+    def due_templates(self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float) -> list[bytearray]:
+        """Template messages (not stamped) that must go before the next data message of `domain`; mostly none.
+
+        All templates of the domain go together when a refresh is due, else those that are new or changed.
+        """
+        announcement = self._announcements.setdefault(domain, _Announcement())
+        known = announcement.templates
+        wanted = {number: (set_id, record) for number, record in templates.items()}
+        fresh = {number: wanted[number] for number in wanted if known.get(number) != wanted[number]}
+        known.update(fresh)
+        if announcement.is_due or now >= announcement.due_at or announcement.messages_left <= 0:
+            self._schedule(announcement, now)
+            fresh = known
+        if not fresh:
+            return []
+        return list(template_messages(domain, fresh.values(), self.message_limit))
+
+    def _schedule(self, announcement: _Announcement, now: float) -> None:
+        if announcement.is_due:
+            announcement.interval = _FIRST_REFRESH_SECONDS
+        announcement.interval = min(announcement.interval, self._refresh_seconds)
+        announcement.due_at = now + announcement.interval
+        announcement.interval *= 2
+        announcement.messages_left = self._refresh_messages
+        announcement.is_due = False
+
+    def allowance(self, domain: int) -> int:
+        """Data messages of `domain` that may go before its templates are due by count."""
+        return self._announcements[domain].messages_left
+
+    def note_data(self, sent: Sent | Stretch, domain: int, record_count: int) -> None:
+        """Data messages of `domain` went, with so many records."""
+        self._remember(sent)
+        self.sequences[domain] = (sent.sequence + record_count) & SEQUENCE_MASK
+        self._announcements[domain].messages_left -= sent.message_count
+
+    def note_template(self, sent: Sent) -> None:
+        """A template message went; it counts nothing."""
+        self._remember(sent)
+
+    def _remember(self, sent: Sent | Stretch) -> None:
+        recent = self._recent
+        recent.append(sent)
+        self._recent_count += sent.message_count
+        while self._recent_count - recent[0].message_count >= REMEMBERED_MESSAGES:
+            self._recent_count -= recent.popleft().message_count
+
+    def newest_templates(self) -> list[bytearray]:
+        """Template messages of the domain that spoke last (any, before the first): what a probe sends."""
+        newest = self._recent[-1] if self._recent else None
+        domain = next(newest.each()).domain if newest else next(iter(self._announcements), None)
+        if domain is None:
+            return []
+        return list(template_messages(domain, self._announcements[domain].templates.values(), self.message_limit))
+
+    def rewind(self, heads: Sequence[bytes], now: float) -> list[Sent]:
+        """Data messages to send again after a refusal, in order; sequence numbers go back to the first of them.
+
+        `heads`: first bytes of the refused messages, where the kernel had them. Everything sent since the first
+        refused one is taken as lost, since nobody listened from then on. They get their old numbers again: what
+        nobody received was not sent.
+        """
+        recent = [sent for entry in self._recent for sent in entry.each()]
+        first = self._first_refused(recent, heads, now)
+        if first == len(recent):
+            return []
+        self._recent = deque(recent[:first])
+        self._recent_count = first
+        again = [sent for sent in recent[first:] if sent.record_count]
+        for sent in reversed(again):
+            self.sequences[sent.domain] = sent.sequence & SEQUENCE_MASK
+        return again
+
+    def _first_refused(self, recent: Sequence[Sent], heads: Sequence[bytes], now: float) -> int:
+        """Position of the first lost message; len(recent) when none is."""
+        refused = {key for head in heads if (key := _identity(head)) is not None}
+        if not refused:
+            since = now - BLIND_SECONDS
+            return next((position for position, sent in enumerate(recent) if sent.sent_at >= since), len(recent))
+        for position, sent in enumerate(recent):
+            if _identity(sent.message) in refused:
+                return position
+        # Not among them: either it waits to be sent again already (its number is not behind us: the refusal of a
+        # later message of a burst comes later), or it is older than all we remember.
+        is_known = all(
+            (number - self.sequences.get(domain, 0)) & SEQUENCE_MASK < 1 << 31 for domain, number, _ in refused
+        )
+        return len(recent) if is_known else 0
+
+
+def template_messages(domain: int, templates: Iterable[tuple[int, bytes]], size_limit: int) -> Iterator[bytearray]:
+    """Template messages of at most `size_limit` bytes, time and sequence zero; one set a message.
+
+    A template record cannot be divided (RFC 7011 §3.4), so a larger one goes alone, above the limit.
+    """
+    room = size_limit - HEADERS_BYTES
+    waiting: dict[int, bytes] = {}
+    for set_id, record in templates:
+        ready = waiting.get(set_id, b"")
+        if ready and len(ready) + len(record) > room:
+            yield _template_message(domain, set_id, ready)
+            ready = b""
+        waiting[set_id] = ready + record
+    for set_id, ready in waiting.items():
+        yield _template_message(domain, set_id, ready)
+
+
+def _template_message(domain: int, set_id: int, records: bytes) -> bytearray:
+    length = HEADERS_BYTES + len(records)
+    header = HEADER.pack(VERSION, length, 0, 0, domain)
+    return bytearray(header + SET_HEADER.pack(set_id, SET_HEADER.size + len(records)) + records)
+
+
+def _identity(head: bytes | memoryview) -> tuple[int, int, int] | None:
+    """(domain, sequence, set id) of a message's first 20 bytes; None when there are fewer."""
+    if len(head) < HEADERS_BYTES:
+        return None
+    _, _, _, sequence, domain = HEADER.unpack_from(head)
+    set_id, _ = SET_HEADER.unpack_from(head, HEADER.size)
+    return domain, sequence, set_id

@@ -1,0 +1,1 @@
+"""Values that travel between rooms. They know nothing of sockets, clocks, AWS or each other's rooms."""

@@ -1,0 +1,159 @@
+"""The way of a record as one function: decode → select → enrich → encode → export, and the balance of counts.
+
+Belongs here: the order of the stages and the accounting between them. Does not: what a stage does (its room) or who
+calls (a source, on its own thread). There are no queues: a call that blocks in export is the back-pressure.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import LifoQueue
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.clock import Clock
+from consumer.decode.decoder import Decoded, Decoder, FormatLookup
+from consumer.encode.activity import ActiveInterfaces
+from consumer.encode.domain import observation_domain
+from consumer.encode.encoder import Encoder
+from consumer.enrich.join import JoinCounts, Joiner
+from consumer.errors import ProtocolError, Stopped
+from consumer.model.delivery import Delivery, Origin
+from consumer.model.flow_batch import FlowBatch
+from consumer.model.inventory import Inventory
+from consumer.model.messages import MessageBatch
+from consumer.model.tally import Reject, Tally
+from consumer.select.log_status import reportable_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Working memory of one delivery at a time: vocabulary, caches, buffers. One per core, borrowed per delivery."""
+
+    decoder: Decoder
+    joiner: Joiner
+    encoders: Mapping[Hashable, Encoder]
+    """Encoding key (what differs between collectors) → encoder."""
+    active_interfaces: ActiveInterfaces | None = None
+    """Told which interfaces recorded flows, so that theirs are the names sent; shared by all lanes."""
+
+
+class Exporter(Protocol):
+    """What the pipeline needs of the exporting process."""
+
+    def message_limit(self, encoding_key: Hashable) -> int:
+        """Octets a message of this encoding may have now."""
+
+    def send(self, batches: Mapping[Hashable, MessageBatch], stop: threading.Event) -> None:
+        """Hand every message to the kernel for every required collector; may block; raises Stopped."""
+
+
+class Ledger(Protocol):
+    """Who is told what happened: counts of finished deliveries, and a dead letter that cannot be written."""
+
+    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:
+        """A delivery is complete: exported and acknowledged."""
+
+    def dead_letter_holds(self, error: OSError | None) -> None:
+        """The dead letter cannot be written (disk full) and the delivery waits; None when it can again."""
+
+
+class Pipeline:
+    """Policy only; the state of a delivery is on the stack, what outlives it is in a lane."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        *,
+        formats: FormatLookup,
+        inventory: Callable[[], Inventory],
+        exporter: Exporter,
+        keep_rejects: Callable[[Origin, Sequence[Reject]], None],
+        ledger: Ledger,
+        clock: Clock,
+        abort: threading.Event,
+        domain: int = 0,
+    ) -> None:
+        self._lanes: LifoQueue[Lane] = LifoQueue()
+        for lane in lanes:
+            self._lanes.put(lane)
+        self._formats = formats
+        self._inventory = inventory
+        self._exporter = exporter
+        self._keep_rejects = keep_rejects
+        self._ledger = ledger
+        self._clock = clock
+        self._abort = abort
+        self._domain = domain
+
+    def process(self, delivery: Delivery) -> Tally:
+        """Export one delivery, then acknowledge it. Blocks while pacing or a collector holds.
+
+        Raises Stopped when the agent must end first: the delivery is then not acknowledged and AWS gives it again.
+        """
+        tally = Tally()
+        cut_strings = 0
+        if delivery.fault:
+            tally.payloads[delivery.fault] += 1
+        with self._lane() as lane:
+            for payload in delivery.payloads:
+                for piece in lane.decoder.decode(payload, delivery.origin, delivery.text, self._formats):
+                    tally += piece.tally
+                    self._quarantine(piece)
+                    if piece.batch is not None:
+                        cut_strings += self._export(lane, piece.batch, piece.origin, tally)
+            unnamed = lane.joiner.take_counts()
+        if not tally.is_balanced:
+            raise ProtocolError(f"the counts of {delivery.origin.label()} do not balance: {tally}")
+        delivery.acknowledge()
+        self._ledger.count(delivery.origin, tally, cut_strings, unnamed)
+        return tally
+
+    def _export(self, lane: Lane, batch: FlowBatch, origin: Origin, tally: Tally) -> int:
+        """The stages after decode, for one batch; returns how many strings were cut."""
+        selection = reportable_rows(batch)
+        tally.dropped.update(selection.dropped)
+        if not len(selection.rows):
+            return 0
+        joined = lane.joiner.join(batch, selection.rows, self._inventory())
+        domain = self._domain or observation_domain(origin.account, origin.region)
+        if lane.active_interfaces is not None:
+            lane.active_interfaces.note(joined, selection.rows, domain, self._clock.monotonic())
+        encoded = {
+            key: encoder.encode(batch, selection.rows, joined, domain, self._exporter.message_limit(key))
+            for key, encoder in lane.encoders.items()
+        }
+        self._exporter.send(encoded, self._abort)
+        tally.exported += len(selection.rows)
+        return max((messages.cut_strings for messages in encoded.values()), default=0)
+
+    def _quarantine(self, piece: Decoded) -> None:
+        """Keep what could not be read. A full disk holds the delivery: a reject is never dropped unseen."""
+        if not piece.rejects:
+            return
+        has_waited = False
+        while True:
+            try:
+                self._keep_rejects(piece.origin, piece.rejects)
+            except OSError as error:
+                self._ledger.dead_letter_holds(error)
+                has_waited = True
+                if self._clock.wait(self._abort, 1.0):
+                    raise Stopped("the dead letter cannot be written") from error
+            else:
+                break
+        if has_waited:
+            self._ledger.dead_letter_holds(None)
+
+    @contextmanager
+    def _lane(self) -> Iterator[Lane]:
+        lane = self._lanes.get()
+        try:
+            yield lane
+        finally:
+            self._lanes.put(lane)

@@ -1,0 +1,87 @@
+"""Every metric there is: name, unit, labels, meaning. Declared once, here; docs/metrics.md is generated from it.
+
+Labels are closed sets or named by the user's configuration (collector, stream); never an address. Prometheus
+naming: base units, `_total` on counters (https://prometheus.io/docs/practices/naming/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from consumer.model.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric as data."""
+
+    name: str
+    kind: type[Counter] | type[Gauge]
+    labels: tuple[str, ...]
+    help: str
+
+
+DECLARED: tuple[Declared, ...] = (
+    Declared("vpcflow_lines_total", Counter, ("source",), "Data lines and log events read; equals exported + dropped + quarantined."),
+    Declared("vpcflow_exported_lines_total", Counter, ("source",), "Lines handed to the kernel for every required collector."),
+    Declared("vpcflow_dropped_lines_total", Counter, ("source", "reason"), "Lines left out on purpose (nodata, skipdata, …)."),
+    Declared("vpcflow_quarantined_lines_total", Counter, ("source", "reason"), "Lines that could not be read; kept in the dead letter file."),
+    Declared("vpcflow_payloads_total", Counter, ("source", "reason"), "Whole payloads that were not flow logs (control_message) or could not be read (bad_gzip, …)."),
+    Declared("vpcflow_deliveries_total", Counter, ("source",), "Deliveries acknowledged: one Kinesis record, one page of events, one chunk of an object."),
+    Declared("vpcflow_cut_strings_total", Counter, (), "Strings shortened because a record did not fit a message."),
+    Declared("vpcflow_unnamed_total", Counter, ("reason",), "Rows that stayed without a name: unknown_interface, unknown_vpc; or an end that several VPCs could own: ambiguous_source, ambiguous_destination."),
+    Declared("vpcflow_collector_records_total", Counter, ("collector",), "IPFIX data records handed to the kernel, options excluded."),
+    Declared("vpcflow_collector_messages_total", Counter, ("collector",), "IPFIX messages handed to the kernel."),
+    Declared("vpcflow_collector_bytes_total", Counter, ("collector",), "Bytes of IPFIX messages handed to the kernel."),
+    Declared("vpcflow_collector_dropped_records_total", Counter, ("collector",), "Records that a collector with required = false could not take."),
+    Declared("vpcflow_collector_send_errors_total", Counter, ("collector", "reason"), "Failed sends by reason (refused, unreachable, too_large, no_buffer, unresolved)."),
+    Declared("vpcflow_collector_holding", Gauge, ("collector",), "1 while a required collector holds the pipeline."),
+    Declared("vpcflow_pacing_wait_seconds_total", Counter, ("collector",), "Seconds spent waiting for the rate limit."),
+    Declared("vpcflow_stream_state", Gauge, ("stream",), "1 = reading, 0 = waiting or failing; /health has the reason."),
+    Declared("vpcflow_stream_behind_seconds", Gauge, ("stream",), "How far the slowest shard is behind the stream's tip."),
+    Declared("vpcflow_stream_silent_seconds", Gauge, ("stream",), "Since the KCL last called us for the quietest shard; it calls every second or so, with or without records, unless a collector holds."),
+    Declared("vpcflow_stream_restarts_total", Counter, ("stream",), "Times the stream's MultiLangDaemon was started again."),
+    Declared("vpcflow_inventory_entities", Gauge, ("kind",), "Interfaces and endpoints known."),
+    Declared("vpcflow_inventory_age_seconds", Gauge, (), "Age of the inventory snapshot in use."),
+    Declared("vpcflow_inventory_problems", Gauge, (), "Accounts and regions that could not be read at the last refresh."),
+)  # fmt: skip
+
+
+class Metrics:
+    """The declared metrics, alive in one registry. Look one up by its declared name."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._by_name = {
+            item.name: item.kind(item.name, item.help, item.labels, registry=self.registry) for item in DECLARED
+        }
+
+    def counter(self, name: str, **labels: str) -> Counter:
+        """The counter `name` for these labels. KeyError: it is not declared."""
+        metric = self._by_name[name]
+        assert isinstance(metric, Counter), name
+        return metric.labels(**labels) if labels else metric
+
+    def gauge(self, name: str, **labels: str) -> Gauge:
+        """The gauge `name` for these labels. KeyError: it is not declared."""
+        metric = self._by_name[name]
+        assert isinstance(metric, Gauge), name
+        return metric.labels(**labels) if labels else metric
+
+    def read_gauge(self, name: str, read: Callable[[], float], **labels: str) -> None:
+        """Let the gauge be read at each scrape instead of being set."""
+        self.gauge(name, **labels).set_function(read)
+
+    def count_tally(self, source: str, tally: Tally) -> None:
+        """Add a finished delivery's counts."""
+        self.counter("vpcflow_lines_total", source=source).inc(tally.lines)
+        self.counter("vpcflow_exported_lines_total", source=source).inc(tally.exported)
+        for reason, count in tally.dropped.items():
+            self.counter("vpcflow_dropped_lines_total", source=source, reason=reason).inc(count)
+        for reason, count in tally.quarantined.items():
+            self.counter("vpcflow_quarantined_lines_total", source=source, reason=reason).inc(count)
+        for reason, count in tally.payloads.items():
+            self.counter("vpcflow_payloads_total", source=source, reason=reason).inc(count)

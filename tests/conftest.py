@@ -1,0 +1,52 @@
+"""Rules for every test: a skip is a failure, tests with a JVM run one at a time, nobody's own settings reach a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+_FOREIGN_VARIABLES = ("AWS_", "VPCFLOW_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the settings of whoever runs the tests, before any fixture can see them."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN_VARIABLES):
+            del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One xdist worker takes all tests with a JVM: two daemons side by side on two cores would measure each other."""
+    for item in items:
+        if item.get_closest_marker("jvm"):
+            item.add_marker(pytest.mark.xdist_group("jvm"))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes make no name: gzip writes the time into them, and then two workers collect different tests."""
+    return argname if isinstance(val, bytes) else None
+
+
+def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """A skipped test proves nothing, and nobody reads the list of skips."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"a skip is a failure here: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_instead(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_instead(report)
+    return report

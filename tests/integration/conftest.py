@@ -1,0 +1,45 @@
+"""One emulated AWS for all tests of a session; each test has its own stream, lease table and folders."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.demo.emulators import EmulatedAws
+from tests.support.estate import AGENT, KCL, Estate, stream_settings
+
+_numbers = itertools.count(1)
+
+MakeEstate = Callable[..., Estate]
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAws]:
+    with EmulatedAws(tmp_path_factory.mktemp("emulators")) as emulators:
+        yield emulators
+
+
+@pytest.fixture
+def make_estate(aws: EmulatedAws, tmp_path: Path) -> MakeEstate:
+    """Makes an estate with a stream of its own: `make_estate(shards=2, seeded=False, retrieval="fanout")`.
+
+    `owner` names the agent for which the leases are seeded, from the estate.
+    """
+
+    def make(
+        shards: int = 1,
+        *,
+        seeded: bool = True,
+        folder: Path = tmp_path,
+        owner: Callable[[Estate], str] = lambda _: AGENT,
+        **settings: Any,
+    ) -> Estate:
+        estate = Estate(aws, folder, stream_settings(f"flow-{next(_numbers)}", **settings), KCL)
+        estate.create(shards, owner=owner(estate) if seeded else None)
+        return estate
+
+    return make

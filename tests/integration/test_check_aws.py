@@ -1,0 +1,161 @@
+"""`vpcflow check aws`: what is allowed, what is denied and by which line it would be allowed, and the exit code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from consumer.aws.operations import BY_NAME
+from consumer.cli import main
+from consumer.demo.network import MEMBER_ACCOUNT, MEMBER_ROLE
+from tests.support.discovered_estate import DiscoveredEstate, seed_estate
+from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
+
+REGION = "us-east-1"
+REFUSED: Fault = (400, "AccessDeniedException", "User is not authorized")
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def estate(moto: MotoServer) -> DiscoveredEstate:
+    return seed_estate(moto.endpoint)
+
+
+@pytest.fixture
+def aws(moto: MotoServer, estate: DiscoveredEstate, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
+    with FaultyAws(moto.endpoint) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
+        for service in ("S3", "SQS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", moto.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDVISIBLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-real-secret")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield endpoint
+
+
+def checked(*options: str, code: int = 0) -> dict[str, Any]:
+    result = CliRunner().invoke(main, ["check", "aws", "--json", "--region", REGION, *options])
+    assert result.exit_code == code, result.output
+    for secret in ("a-real-secret", "an-external-id"):
+        assert secret not in result.output
+    answer: dict[str, Any] = orjson.loads(result.stdout)
+    assert answer["may_run"] is (code == 0)
+    return answer
+
+
+MEMBER = ("--role", f"{MEMBER_ROLE},an-external-id")
+
+
+def states(answer: dict[str, Any], account: str = "123456789012") -> dict[str, str]:
+    return {one["action"]: one["state"] for one in answer["findings"] if one["account"] == account}
+
+
+def test_where_everything_is_allowed_the_main_job_can_run(aws: FaultyAws) -> None:
+    answer = checked(*MEMBER)
+
+    own, member = states(answer), states(answer, MEMBER_ACCOUNT)
+    assert set(own.values()) == set(member.values()) == {"ok"}
+    assert {"kinesis:GetRecords", "dynamodb:PutItem", "sts:AssumeRole", "sqs:GetQueueAttributes"} < set(own)
+    assert "ec2:DescribeFlowLogs" in member
+    assert abs(answer["clock_skew_seconds"]) < 60
+
+
+def test_the_trial_leaves_no_lease_and_reads_no_record(aws: FaultyAws) -> None:
+    checked()
+
+    assert aws.calls["PutItem"] == aws.calls["DeleteItem"] == 1
+    assert aws.calls["GetRecords"] == 1
+    assert not {"CreateTable", "CreateFlowLogs", "PutRecord"} & set(aws.calls)
+
+
+def test_a_denial_that_costs_names_only_does_not_stop_the_main_job(aws: FaultyAws) -> None:
+    aws.fault_of = lambda action, _: DENIED if action == "DescribeNatGateways" else None
+    answer = checked()
+
+    (denied,) = [one for one in answer["findings"] if one["state"] != "ok"]
+    assert (denied["state"], denied["is_required"]) == ("denied", False)
+    assert denied["reason"] == "ec2:DescribeNatGateways → names of NAT gateways"
+    assert denied["policy"] == '"Action": "ec2:DescribeNatGateways", "Resource": "*"'
+
+
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [
+        ("DescribeFlowLogs", DENIED),
+        ("GetCallerIdentity", (403, "AccessDenied", "no")),
+        ("GetRecords", REFUSED),
+        ("PutItem", REFUSED),
+        ("Scan", REFUSED),
+    ],
+)
+def test_a_denial_of_what_the_main_job_needs_is_exit_code_one(aws: FaultyAws, action: str, fault: Fault) -> None:
+    aws.fault_of = lambda asked, _: fault if asked == action else None
+    denied = [one for one in checked(code=1)["findings"] if one["state"] == "denied"]
+
+    assert [(one["action"].partition(":")[2], one["is_required"]) for one in denied] == [(action, True)]
+    assert denied[0]["policy"].startswith('"Action": ')
+
+
+def test_a_role_that_cannot_be_assumed_is_named(aws: FaultyAws) -> None:
+    aws.fault_of = lambda action, _: (403, "AccessDenied", "no") if action == "AssumeRole" else None
+    answer = checked(*MEMBER, code=1)
+
+    denied = [one for one in answer["findings"] if one["state"] == "denied"]
+    assert {(one["action"], one["resource"]) for one in denied} == {("sts:AssumeRole", MEMBER_ROLE)}
+    assert "trust policy" in denied[0]["reason"]
+
+
+def test_a_region_that_does_not_answer_is_a_failure_and_not_a_denial(
+    aws: FaultyAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    release = threading.Event()
+
+    def hang(action: str, parameters: dict[str, str]) -> None:
+        if action == "DescribeSubnets":
+            release.wait(20)
+
+    aws.fault_of = hang
+    config = tmp_path / "c.toml"
+    config.write_text("[aws]\nattempts = 1\nread_timeout_seconds = 0.5\n")
+    answer = checked("-c", str(config), code=1)
+    release.set()
+
+    failed = {one["action"]: one["reason"] for one in answer["findings"] if one["state"] == "failed"}
+    assert "timeout" in failed["ec2:DescribeSubnets"]
+    assert "not tried, because" in failed["ec2:DescribeFlowLogs"]
+
+
+def test_a_clock_that_is_wrong_stops_the_main_job(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    from consumer.clock import SystemClock
+
+    real = SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda self: real(self) + 600)
+
+    assert 590 < checked(code=1)["clock_skew_seconds"] < 610
+
+
+def test_missing_credentials_are_a_fault_of_the_configuration(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    result = CliRunner().invoke(main, ["check", "aws", "--region", REGION])
+
+    assert result.exit_code == 2
+    assert "credentials" in result.stderr
+
+
+def test_every_action_that_is_reported_is_in_the_table_of_operations(aws: FaultyAws) -> None:
+    actions = {operation.action for operation in BY_NAME.values()}
+
+    assert set(states(checked())) <= actions

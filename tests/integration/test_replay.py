@@ -1,0 +1,237 @@
+"""`vpcflow replay` as its users run it: what goes in is accounted for, line by line, whatever it is."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from consumer.collect.flow import Flow, read_flow
+from consumer.collect.listen import Listener
+from consumer.collect.names import known_elements
+from consumer.collect.session import CollectingProcess
+from consumer.export.settings import Destination
+
+PEN = 32473
+GOOD = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 {port} 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
+HEADER = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
+
+
+@dataclass
+class Collected:
+    """A collecting process of the test's own machine."""
+
+    listener: Listener
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.listener.port}"
+
+    def flows(self) -> list[Flow]:
+        """Everything that has arrived until now."""
+        process = CollectingProcess(known_elements(PEN))
+        found = []
+        while datagrams := self.listener.take(0.3):
+            for data, sender in datagrams:
+                received = process.read(data, sender)
+                assert not received.problems
+                assert not received.lost
+                found += [flow for record in received.records if (flow := read_flow(record.values))]
+        return found
+
+
+@pytest.fixture
+def collector() -> Iterator[Collected]:
+    with Listener(Destination("127.0.0.1", 0)) as listener:
+        yield Collected(listener)
+
+
+def replay(*arguments: str | Path, given: bytes | None = None, memory_mb: int = 0) -> tuple[int, dict[str, Any], str]:
+    """Exit code, summary, what was said on standard error."""
+    command = [sys.executable, "-m", "consumer.cli", "replay", *map(str, arguments)]
+    limit = (memory_mb << 20, memory_mb << 20)
+    done = subprocess.run(
+        command,
+        input=given,
+        capture_output=True,
+        timeout=110,
+        check=False,
+        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_DATA, limit)) if memory_mb else None,
+    )
+    summary = orjson.loads(done.stdout) if done.stdout else {}
+    return done.returncode, summary, done.stderr.decode()
+
+
+def is_balanced(summary: dict[str, Any]) -> bool:
+    gone = sum(summary["dropped"].values()) + sum(summary["quarantined"].values())
+    return bool(summary["lines"] == summary["exported"] + gone)
+
+
+def envelope(*messages: str, **changes: object) -> bytes:
+    events = [{"id": f"{n:056d}", "timestamp": 1418530010000, "message": text} for n, text in enumerate(messages)]
+    head = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789010",
+        "logGroup": "/vpc/flow",
+        "logStream": "eni-1235b8ca-all",
+        "subscriptionFilters": ["all"],
+        "logEvents": events,
+    }
+    return json.dumps({**head, **changes}, separators=(",", ":")).encode()
+
+
+def test_every_shape_of_file_arrives_flow_by_flow(tmp_path: Path, collector: Collected) -> None:
+    lines = [GOOD.format(port=port) for port in range(1000, 1012)]
+    shapes = {
+        "with-header.log": "\n".join([HEADER, *lines[:2]]).encode(),
+        "with-header.log.gz": gzip.compress("\n".join([HEADER, *lines[2:4], ""]).encode()),
+        "headerless.log": ("\n".join(lines[4:6]) + "\n").encode(),
+        "windows.log": ("\r\n".join([HEADER, *lines[6:8]]) + "\r\n").encode(),
+        "envelope.json": envelope(*lines[8:10]),
+        "envelope.gz": gzip.compress(envelope(*lines[10:12])),
+    }
+    files = []
+    for name, content in shapes.items():
+        (tmp_path / name).write_bytes(content)
+        files.append(tmp_path / name)
+    code, summary, _ = replay(*files, "--collector", collector.address, "--dead-letter", tmp_path / "dead", "--strict")
+    assert code == 0, summary
+    assert (summary["lines"], summary["exported"], summary["records"]) == (12, 12, 12)
+    flows = collector.flows()
+    assert sorted(flow.source_port for flow in flows) == list(range(1000, 1012))
+    assert {(flow.octets, flow.packets, flow.verdict) for flow in flows} == {(4249, 20, "ACCEPT")}
+
+
+def test_standard_input_with_a_format_of_ones_own(collector: Collected, tmp_path: Path) -> None:
+    text = b"443 10.0.0.1 REJECT 10.0.0.2 40000 17 1418530010 1418530070 3 200\n"
+    asked = "${srcport} ${srcaddr} ${action} ${dstaddr} ${dstport} ${protocol} ${start} ${end} ${packets} ${bytes}"
+    letter = tmp_path / "dead"
+    code, summary, _ = replay(
+        "-", "--collector", collector.address, "--format", asked, "--dead-letter", letter, given=text
+    )
+    assert (code, summary["exported"]) == (0, 1)
+    (flow,) = collector.flows()
+    assert (flow.source, flow.source_port, flow.destination, flow.verdict) == ("10.0.0.1", 443, "10.0.0.2", "REJECT")
+
+
+def bad_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    good = GOOD.format(port=7)
+    yield "truncated.gz", gzip.compress(envelope(*[good] * 50))[:-40]
+    yield "not-json.json", b'{"messageType": "DATA_MESSAGE", '
+    yield "wrong-type.json", envelope(good, messageType="SOMETHING_ELSE")
+    yield "control.json", envelope("CWL CONTROL MESSAGE", messageType="CONTROL_MESSAGE")
+    yield "no-events.json", envelope()
+    yield "short.json", envelope(good, good.rsplit(" ", 1)[0])
+    yield "long.json", envelope(good, good + " more")
+    yield "port.json", envelope(good, good.replace(" 22 6 ", " 70000 6 "))
+    yield "letters.json", envelope(good, good.replace(" 20 4249 ", " 20 4x49 "))
+    yield "address.json", envelope(good, good.replace("172.31.16.21", "172.31.16.321"))
+    yield "lone.json", envelope(good + " of another format")
+    broken = good.replace("eni-1235b8ca", "eni-\udcff")
+    yield "utf8.log", f"{good}\n{broken}\n".encode("utf-8", "surrogateescape")
+    yield "megabyte.log", (good + "\n" + "x" * (1 << 20) + "\n" + good + "\n").encode()
+    yield "megabyte.json", envelope(good, "x" * (1 << 20), good)
+
+
+def test_each_bad_thing_becomes_one_counted_reason_and_costs_nothing_else(tmp_path: Path, collector: Collected) -> None:
+    files = []
+    for name, content in bad_files(tmp_path):
+        (tmp_path / name).write_bytes(content)
+        files.append(tmp_path / name)
+    letter = tmp_path / "dead.jsonl"
+    code, summary, _ = replay(*files, "--collector", collector.address, "--dead-letter", letter)
+    assert code == 0
+    assert is_balanced(summary)
+    assert summary["quarantined"] == {
+        "token_count": 2,
+        "number_out_of_range": 1,
+        "bad_number": 1,
+        "bad_address": 1,
+        "invalid_utf8": 1,
+        "line_too_long": 2,
+        "unknown_format": 1,
+    }
+    assert summary["payloads"] == {
+        "bad_gzip": 1,
+        "not_json": 1,
+        "unknown_message_type": 1,
+        "control_message": 1,
+        "empty": 1,
+    }
+    assert summary["exported"] == len(collector.flows()) == 10
+    kept = [orjson.loads(line)["reason"] for line in letter.read_bytes().splitlines()]
+    assert {reason: kept.count(reason) for reason in summary["quarantined"]} == summary["quarantined"]
+
+
+def test_strict_makes_unreadable_lines_an_exit_code(tmp_path: Path, collector: Collected) -> None:
+    file = tmp_path / "flow.log"
+    file.write_text(HEADER + "\n2 too short\n")
+    letter = ("--dead-letter", tmp_path / "dead")
+    assert replay(file, "--collector", collector.address, *letter)[0] == 0
+    assert replay(file, "--collector", collector.address, *letter, "--strict")[0] == 1
+
+
+def test_the_dead_letter_is_read_back_once_the_format_is_known(tmp_path: Path, collector: Collected) -> None:
+    file, letter = tmp_path / "flow.log", tmp_path / "dead.jsonl"
+    file.write_text("10.0.0.1 10.0.0.2 443 5000 6 1 40 1418530010 1418530070 OK\n")
+    code, summary, _ = replay(file, "--collector", collector.address, "--dead-letter", letter)
+    assert (code, summary["quarantined"]) == (0, {"unknown_format": 1})
+    asked = "${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${log-status}"
+    again = tmp_path / "again.jsonl"
+    code, summary, _ = replay(letter, "--collector", collector.address, "--format", asked, "--dead-letter", again)
+    assert (code, summary["exported"], summary["quarantined"]) == (0, 1, {})
+    assert [flow.source_port for flow in collector.flows()] == [443]
+
+
+class _Zeros(io.RawIOBase):
+    """`size` bytes `0x20`, made as they are read."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self._left)
+        buffer[:count] = b" " * count
+        self._left -= count
+        return count
+
+
+@pytest.mark.parametrize("head", [b'{"messageType":', b"2 "], ids=["envelope", "text"])
+def test_a_bomb_of_gigabytes_is_one_fault_in_bounded_memory(tmp_path: Path, collector: Collected, head: bytes) -> None:
+    bomb = tmp_path / "bomb.gz"
+    with gzip.open(bomb, "wb", compresslevel=1) as packed:
+        packed.write(head)
+        source = _Zeros(1 << 30)
+        while block := source.read(1 << 20):
+            packed.write(block)
+    good = tmp_path / "good.log"
+    good.write_text(GOOD.format(port=9) + "\n")
+    letter = tmp_path / "dead"
+    code, summary, said = replay(bomb, good, "--collector", collector.address, "--dead-letter", letter, memory_mb=900)
+    assert code == 0, said
+    assert is_balanced(summary)
+    faults = summary["payloads"].get("too_large", 0) + summary["quarantined"].get("line_too_long", 0)
+    assert faults == 1
+    assert [flow.source_port for flow in collector.flows()] == [9]
+
+
+def test_all_faults_of_the_command_line_are_told_at_once() -> None:
+    code, summary, said = replay("no-such-file", "--collector", "nowhere", "--rate", "-1", "--format", "${a b}")
+    assert (code, summary) == (2, {})
+    for key in ("FILE", "--collector", "--rate", "--format"):
+        assert key in said

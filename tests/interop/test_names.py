@@ -1,0 +1,76 @@
+"""Names from the inventory and options records, as goflow2 and pmacct show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consumer.discovery.estate import Instance, Part, Subnet, Vpc
+from consumer.encode.options import selection, type_information
+from consumer.encode.settings import EncodingSettings
+from consumer.export.settings import CollectorSettings
+from tests.interop.collectors import ForeignCollector, Goflow2, Nfacctd, Nfcapd, assert_same
+from tests.interop.flows import FIELDS, PEN, expected, lines
+from tests.support.exporting import export_text
+from tests.support.flows import interface, inventory_of
+
+pytestmark = pytest.mark.foreign
+
+NAMES = {
+    1051: "observedInterfaceName",
+    1052: "observedInstanceName",
+    1053: "observedSubnetName",
+    1054: "observedVpcName",
+    1101: "sourceName",
+    1103: "sourceVpcName",
+    1151: "destinationName",
+}
+ACCOUNT = "123456789012"
+INVENTORY = inventory_of(
+    Part(
+        ACCOUNT,
+        "us-east-1",
+        0.0,
+        vpcs=(Vpc("vpc-1", "shop", ACCOUNT, ("10.0.0.0/16",)),),
+        subnets=(Subnet("subnet-1", "private", "vpc-1", "use1-az1", ("10.0.1.0/24",)),),
+        interfaces=(
+            interface("eni-01", "vpc-1", "10.0.1.5", subnet_id="subnet-1", instance_id="i-01", account=ACCOUNT),
+        ),
+        instances=(Instance("i-01", "web-1 Zürich"),),
+    )
+)
+
+
+def text_of(content: list[str]) -> str:
+    return "\n".join([" ".join(FIELDS), *content]) + "\n"
+
+
+@pytest.mark.parametrize("kind", [Nfacctd, Goflow2])
+def test_names_arrive_on_the_right_flows_and_nowhere_else(kind: type[ForeignCollector], tmp_path: Path) -> None:
+    """The first two special lines were recorded by eni-01, out of and into 10.0.1.5; the third by another interface."""
+    with kind(tmp_path / "collector", NAMES) as collector:
+        settings = CollectorSettings(address=collector.address)
+        export_text(text_of(lines(3)), [settings], INVENTORY, private_enterprise_number=PEN)
+    by_source = {flow["source"]: [flow[f"string_{number}"] for number in NAMES] for flow in collector.read()}
+    recorded = ["web-1 Zürich", "web-1 Zürich", "private", "shop"]
+    assert by_source == {
+        "10.0.1.5": [*recorded, "web-1 Zürich", "shop", ""],
+        "198.51.100.7": [*recorded, "", "", "web-1 Zürich"],
+        "10.0.1.6": [""] * 7,
+    }
+
+
+@pytest.mark.parametrize("kind", [Nfcapd, Nfacctd, Goflow2])
+def test_options_records_disturb_nobody(kind: type[ForeignCollector], tmp_path: Path) -> None:
+    content = lines(200)
+    encoding = EncodingSettings(private_enterprise_number=PEN)
+    with kind(tmp_path / "collector") as collector:
+        export_text(
+            text_of(content),
+            [CollectorSettings(address=collector.address)],
+            INVENTORY,
+            private_enterprise_number=PEN,
+            options=[type_information(encoding, 1), selection(encoding, 1)],
+        )
+    assert_same(collector.read(), (collector.show(expected(line)) for line in content))

@@ -1,0 +1,36 @@
+"""The table of operations against AWS's own models."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+
+from consumer.aws.operations import BY_NAME, OPERATIONS, Operation
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.action)
+def test_every_operation_exists_and_its_list_is_paged(operation: Operation) -> None:
+    session = botocore.session.get_session()
+    model = session.get_service_model(operation.service).operation_model(operation.name)
+    if operation.items:
+        assert model.output_shape is not None
+        assert model.output_shape.members[operation.items].type_name == "list"
+        paginators = session.get_component("data_loader").load_service_model(operation.service, "paginators-1")
+        assert operation.name in paginators["pagination"]
+
+
+def test_no_operation_is_listed_twice() -> None:
+    assert len(BY_NAME) == len(OPERATIONS)
+
+
+def test_only_operations_that_know_no_resources_are_allowed_on_everything() -> None:
+    scoped = {operation.action for operation in OPERATIONS if operation.resource != "*"}
+    unscoped = {operation.action for operation in OPERATIONS} - scoped
+
+    assert all(action.startswith("ec2:Describe") or action == "sts:GetCallerIdentity" for action in unscoped)
+
+
+def test_a_policy_line_names_action_and_resource() -> None:
+    operation = BY_NAME["ec2", "DescribeVpcs"]
+
+    assert operation.policy_line() == '"Action": "ec2:DescribeVpcs", "Resource": "*"'

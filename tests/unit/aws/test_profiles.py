@@ -1,0 +1,140 @@
+"""Credentials files and role lists, and the accounts that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from consumer.aws.operations import GET_CALLER_IDENTITY
+from consumer.aws.profiles import Profile, read_lines, read_profiles
+from consumer.aws.roles import Role, Target
+from consumer.aws.sessions import Sessions
+from consumer.aws.settings import AwsSettings
+from consumer.errors import ConfigurationError
+from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
+    """An endpoint that answers; no credentials in the environment."""
+    with FaultyAws(moto.endpoint) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        yield endpoint
+
+
+def member_section(name: str, account: str, moto: MotoServer, **further: str) -> str:
+    """A profile with keys that moto gave for a role of `account`."""
+    own = boto3.Session("own", "own", region_name="us-east-1")
+    sts = own.client("sts", endpoint_url=moto.endpoint)
+    keys = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/x", RoleSessionName="test")["Credentials"]
+    lines = {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+        **further,
+    }
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
+
+
+def test_every_profile_is_read_and_default_comes_first(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[b]\naws_access_key_id=1\n[default]\naws_access_key_id=2\n[profile a]\n")
+
+    assert read_profiles(file) == tuple(Profile(str(file), name) for name in ("default", "b", "a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("", "no profile"), ("key = hidden", "line 1"), ("[a]\nx=1\nhidden", "line 3")]
+)
+def test_a_file_that_is_not_one_is_a_fault_that_quotes_no_line_of_it(tmp_path: Path, text: str, word: str) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=word) as fault:
+        read_profiles(file)
+    assert "hidden" not in str(fault.value)
+
+
+def test_a_missing_file_names_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"aws\.credentials_file"):
+        read_profiles(tmp_path / "none")
+    with pytest.raises(ConfigurationError, match=r"aws\.role_file"):
+        read_lines(tmp_path / "none")
+
+
+def test_each_profile_is_an_account_and_the_first_one_is_our_own(
+    aws: FaultyAws, moto: MotoServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(
+        member_section("shop", "222222222222", moto, region="eu-central-1")
+        + member_section("lab", "333333333333", moto)
+    )
+    ours = Sessions(AwsSettings(credentials_file=str(file), regions=("us-east-1",), attempts=1))
+
+    targets = ours.account_targets()
+
+    assert ours.region == "eu-central-1", "the first profile's"
+    assert [ours.account(one.access) for one in targets] == ["222222222222", "333333333333"]
+    answer = ours.call(GET_CALLER_IDENTITY, Target(targets[1].access, "us-east-1"))
+    assert answer["Account"] == "333333333333"
+    assert Target(targets[1].access, "us-east-1").label() == "lab/us-east-1"
+
+
+def test_of_two_profiles_of_one_account_the_first_is_used_with_a_warning(
+    aws: FaultyAws, moto: MotoServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("".join(member_section(name, "222222222222", moto) for name in ("first", "second")))
+    ours = Sessions(AwsSettings(credentials_file=str(file), region="us-east-1", regions=("us-east-1",), attempts=1))
+
+    assert [one.access for one in ours.account_targets()] == [None]
+    assert ours.warnings == ("profile second is left out: the first profile is the same account",)
+
+
+def test_a_role_list_adds_to_the_roles_and_names_a_wrong_line(aws: FaultyAws, tmp_path: Path) -> None:
+    arn = "arn:aws:iam::222222222222:role/x"
+    file = tmp_path / "roles"
+    file.write_text(f"# members\n\n{arn},a=b\n{arn},a=b\n")
+    settings = AwsSettings(role_file=str(file), region="us-east-1", regions=("us-east-1",))
+
+    assert [one.access for one in Sessions(settings).account_targets()] == [None, Role(arn, "a=b")]
+    file.write_text("admin\n")
+    with pytest.raises(ConfigurationError, match="'admin' is not a role"):
+        Sessions(settings).account_targets()
+
+
+def test_without_regions_every_enabled_one_is_read_and_only_the_default_is_named(
+    aws: FaultyAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+    (own,) = Sessions(AwsSettings(region="eu-central-1", attempts=1)).account_targets()
+
+    assert own.regions[0] == "eu-central-1"
+    assert {"us-east-1", "eu-west-1"} < set(own.regions)
+    assert (own.named, own.problem) == (frozenset({"eu-central-1"}), "")
+
+
+def test_regions_that_may_not_be_listed_leave_the_default_and_a_problem(
+    aws: FaultyAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+    aws.fault_of = lambda action, _: DENIED if action == "DescribeRegions" else None
+    (own,) = Sessions(AwsSettings(region="eu-central-1", attempts=1)).account_targets()
+
+    assert own.regions == ("eu-central-1",)
+    assert "only the default region is read: ec2:DescribeRegions denied" in own.problem

@@ -1,0 +1,146 @@
+"""The way of a record: counted, exported, and only then acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+
+import pytest
+
+from consumer.decode.decoder import Decoder
+from consumer.encode.encoder import Encoder
+from consumer.encode.settings import EncodingSettings
+from consumer.enrich.join import JoinCounts, Joiner
+from consumer.errors import Stopped
+from consumer.model.delivery import Delivery, Origin, SourceKind, TextState
+from consumer.model.inventory import empty_inventory
+from consumer.model.messages import MessageBatch
+from consumer.model.tally import Reject, Tally
+from consumer.pipeline import Lane, Pipeline
+from tests.support.clock import ManualClock
+
+GOOD = b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
+NO_DATA = b"2 123456789010 eni-1235b8ca - - - - - - - 1431280876 1431280934 - NODATA\n"
+SKIPPED = b"2 123456789010 eni-1235b8ca - - - - - - - 1431280876 1431280934 - SKIPDATA\n"
+SHORT = b"2 123456789010 eni-1235b8ca\n"
+ORIGIN = Origin(SourceKind.FILE, path="flow.log")
+
+
+class Recorder:
+    """Plays the exporter, the dead letter and the ledger, and writes down in which order they were called."""
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+        self.sent: dict[Hashable, int] = {}
+        self.kept: list[Reject] = []
+        self.tallies: list[Tally] = []
+        self.stop_when_sending = False
+        self.full_disk_tries = 0
+
+    def message_limit(self, encoding_key: Hashable) -> int:
+        return 1400
+
+    def send(self, batches: Mapping[Hashable, MessageBatch], stop: threading.Event) -> None:
+        if self.stop_when_sending:
+            raise Stopped("asked to")
+        self.happened.append("sent")
+        for encoding, batch in batches.items():  # counted at once: the encoder uses its buffers again
+            self.sent[encoding] = self.sent.get(encoding, 0) + batch.record_count
+
+    def keep(self, origin: Origin, rejects: Sequence[Reject]) -> None:
+        if self.full_disk_tries:
+            self.full_disk_tries -= 1
+            raise OSError(28, "No space left on device")
+        self.kept += rejects
+
+    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:
+        self.happened.append("counted")
+        self.tallies.append(tally)
+
+    def dead_letter_holds(self, error: OSError | None) -> None:
+        self.happened.append("holds" if error else "holds no more")
+
+    def acknowledge(self) -> None:
+        self.happened.append("acknowledged")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def pipeline_of(recorder: Recorder, abort: threading.Event | None = None) -> Pipeline:
+    encodings = [EncodingSettings(), EncodingSettings(profile="core")]
+    lane = Lane(Decoder(), Joiner(), {settings: Encoder(settings) for settings in encodings})
+    return Pipeline(
+        [lane],
+        formats=lambda _: [],
+        inventory=empty_inventory,
+        exporter=recorder,
+        keep_rejects=recorder.keep,
+        ledger=recorder,
+        clock=ManualClock(),
+        abort=abort or threading.Event(),
+    )
+
+
+def delivery_of(recorder: Recorder, text: bytes, fault: str = "") -> Delivery:
+    return Delivery(ORIGIN, (text,), 0.0, TextState(), fault, recorder.acknowledge)
+
+
+def test_a_delivery_is_acknowledged_after_its_last_message_was_sent(recorder: Recorder) -> None:
+    pipeline_of(recorder).process(delivery_of(recorder, GOOD * 3))
+    assert recorder.happened == ["sent", "acknowledged", "counted"]
+
+
+def test_every_line_is_exported_dropped_or_quarantined(recorder: Recorder) -> None:
+    text = GOOD * 5 + NO_DATA * 2 + SKIPPED + SHORT
+    tally = pipeline_of(recorder).process(delivery_of(recorder, text, fault="bad_gzip"))
+    assert (tally.lines, tally.exported) == (9, 5)
+    assert tally.dropped == Counter(nodata=2, skipdata=1)
+    assert tally.quarantined == Counter(token_count=1)
+    assert tally.payloads == Counter(bad_gzip=1)
+    assert [reject.line for reject in recorder.kept] == [SHORT.strip()]
+
+
+def test_each_encoding_gets_every_record(recorder: Recorder) -> None:
+    pipeline_of(recorder).process(delivery_of(recorder, GOOD * 20_000))
+    assert list(recorder.sent.values()) == [20_000, 20_000]
+
+
+def test_a_stop_while_sending_leaves_the_delivery_unacknowledged_and_uncounted(recorder: Recorder) -> None:
+    recorder.stop_when_sending = True
+    with pytest.raises(Stopped):
+        pipeline_of(recorder).process(delivery_of(recorder, GOOD))
+    assert recorder.happened == []
+
+
+def test_a_lane_is_free_again_after_a_stop(recorder: Recorder) -> None:
+    pipeline = pipeline_of(recorder)
+    recorder.stop_when_sending = True
+    with pytest.raises(Stopped):
+        pipeline.process(delivery_of(recorder, GOOD))
+    recorder.stop_when_sending = False
+    assert pipeline.process(delivery_of(recorder, GOOD)).exported == 1
+
+
+def test_a_full_disk_holds_the_delivery_instead_of_losing_a_reject(recorder: Recorder) -> None:
+    recorder.full_disk_tries = 3
+    pipeline_of(recorder).process(delivery_of(recorder, GOOD + SHORT))
+    assert recorder.happened == ["holds"] * 3 + ["holds no more", "sent", "acknowledged", "counted"]
+    assert len(recorder.kept) == 1
+
+
+def test_a_full_disk_does_not_hold_up_a_stop(recorder: Recorder) -> None:
+    recorder.full_disk_tries = 1_000_000
+    abort = threading.Event()
+    abort.set()
+    with pytest.raises(Stopped):
+        pipeline_of(recorder, abort).process(delivery_of(recorder, SHORT))
+    assert "acknowledged" not in recorder.happened
+
+
+def test_a_delivery_without_a_flow_sends_nothing_and_is_acknowledged(recorder: Recorder) -> None:
+    pipeline_of(recorder).process(delivery_of(recorder, NO_DATA))
+    assert recorder.happened == ["acknowledged", "counted"]
