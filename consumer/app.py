@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address
 from types import FrameType
@@ -18,6 +17,7 @@ from typing import Any
 from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
+from consumer.conductor import Conductor, Factory, Made, Task
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
 from consumer.discovery.inventory import InventoryKeeper
@@ -27,11 +27,11 @@ from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
-from consumer.model.delivery import Origin
+from consumer.kcl.settings import StreamSettings
+from consumer.model.delivery import Origin, SourceKind
 from consumer.model.inventory import empty_inventory
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline
-from consumer.sources.base import Source
 from consumer.sources.kinesis import KinesisSource
 from consumer.sources.report import StreamReport
 from consumer.state.assignments import Assignments
@@ -41,6 +41,8 @@ from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger, set_up_logs
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.server import TelemetryServer
+
+CONDUCT_SECONDS = 1.0
 
 
 class AgentLedger:
@@ -97,20 +99,12 @@ class Agent:
             clock,
             TelemetryObserver(self.metrics, self.health),
         )
-        self._failures: list[Exception] = []
-        self._sources: list[Source] = [
-            KinesisSource(
-                stream,
-                settings.kcl,
-                state.path,
-                state.agent_id,
-                clock,
-                StreamReport(stream.name, self.metrics, self.health, clock),
-                aws_settings=settings.aws.model_dump_json().encode(),
-            )
-            for stream in settings.streams
-            if stream.enabled
-        ]
+        self._factories: dict[SourceKind, Factory] = {
+            SourceKind.KINESIS: self._make_kinesis,
+        }
+        """What can be read. A new source is a line here."""
+        self._conductor: Conductor | None = None
+        self._error: Exception | None = None
 
     def run(self) -> None:
         """Start everything, wait for `stop`, end everything in order: sources, then collectors, then telemetry."""
@@ -124,20 +118,22 @@ class Agent:
             if self._settings.discovery.enabled:
                 self._refresher.start(self.stop)
             # The daemon takes seconds to its first record: kernels and inventory are loaded meanwhile.
-            threads = [self._start_source(source, pipeline) for source in self._sources]
+            self._conductor = conductor = Conductor(self._factories, pipeline.process, self._clock, self.health)
+            conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
+            conducting.start()
             warm_up()
             self._log.info(
                 "agent started",
                 agent=self._state.agent_id,
-                sources=[source.name for source in self._sources],
+                sources=[task.label() for task in self._tasks()],
                 collectors=[f"{item.name} {item.address}" for item in self._settings.collectors],
                 telemetry_port=server.port,
             )
             self.stop.wait()
-            self._end_sources(threads)
+            self._end_sources(conducting)
         self._log.info("agent stopped")
-        if len(self._failures) == len(self._sources):
-            raise self._failures[0]
+        if self._error is not None:
+            raise self._error
 
     def reread(self) -> None:
         """Read the estate anew now; returns at once. May be called by a signal handler."""
@@ -163,34 +159,64 @@ class Agent:
 
     def _telemetry(self) -> TelemetryServer:
         host, _, port = self._settings.telemetry.listen.rpartition(":")
-        details: Callable[[], dict[str, Any]] = lambda: {"agent": self._state.agent_id}  # noqa: E731
-        return TelemetryServer(host.strip("[]"), int(port), self.metrics, self.health, details)
+        return TelemetryServer(host.strip("[]"), int(port), self.metrics, self.health, self._details)
 
-    def _start_source(self, source: Source, pipeline: Pipeline) -> threading.Thread:
-        def work() -> None:
-            try:
-                source.run(pipeline.process, self.stop)
-            except Exception as error:  # noqa: BLE001
-                # The edge of a source's thread: one source's fault must not end the others, and must be seen.
-                self._log.exception("source failed", source=source.name)
-                self.health.set(source.name, "failing", str(error))
-                self._failures.append(error)
-                if len(self._failures) == len(self._sources):
-                    self.stop.set()  # nothing is left to do; whoever supervises us may try again
+    def _details(self) -> dict[str, Any]:
+        """What /health says beside the conditions."""
+        return {"agent": self._state.agent_id, "sources": self._conductor.status() if self._conductor else []}
 
-        thread = threading.Thread(target=work, name=source.name)
-        thread.start()
-        return thread
+    def _tasks(self) -> list[Task]:
+        """What should be read now."""
+        return [stream_task(one, "it is in the settings") for one in self._settings.streams if one.enabled]
 
-    def _end_sources(self, threads: Sequence[threading.Thread]) -> None:
+    def _conduct(self, conductor: Conductor) -> None:
+        """The conductor's thread: once a second, let run what should run."""
+        try:
+            while True:
+                tasks = self._tasks()
+                if tasks:
+                    self.health.remove("sources")
+                else:
+                    self.health.set("sources", "waiting", "nothing to read yet: discovery has found no source")
+                conductor.keep(tasks)
+                if conductor.error is not None and not self._settings.discovery.enabled:
+                    self._error = conductor.error  # nothing is left to do; whoever supervises us may try again
+                    self.stop.set()
+                if self._clock.wait(self.stop, CONDUCT_SECONDS):
+                    return
+        except Exception as error:  # noqa: BLE001  the edge of the thread
+            self._log.exception("conductor failed")
+            self._error = error
+            self.stop.set()
+        finally:
+            conductor.end()
+
+    def _make_kinesis(self, stream: StreamSettings) -> Made:
+        report = StreamReport(stream.name, self.metrics, self.health, self._clock)
+        source = KinesisSource(
+            stream,
+            self._settings.kcl,
+            self._state.path,
+            self._state.agent_id,
+            self._clock,
+            report,
+            aws_settings=self._settings.aws.model_dump_json().encode(),
+        )
+        return Made(source, report.forget)
+
+    def _end_sources(self, conducting: threading.Thread) -> None:
         """Deliveries already begun may finish for the grace; then whoever still blocks gives its delivery back."""
         give_up = threading.Timer(self._settings.agent.stop_grace_seconds, self._abort.set)
         give_up.daemon = True
         give_up.start()
         self._formats.close()
-        for thread in threads:
-            thread.join()
+        conducting.join()
         give_up.cancel()
+
+
+def stream_task(stream: StreamSettings, reason: str) -> Task:
+    """Read this stream."""
+    return Task(SourceKind.KINESIS, f"{stream.region}/{stream.name}", stream, reason)
 
 
 def with_kept_port(collector: CollectorSettings, state: StateFolder) -> CollectorSettings:
@@ -216,8 +242,9 @@ def run_agent(settings: Settings) -> int:
     faults = []
     if not settings.collectors:
         faults.append(Fault("collectors", [], "there is no collector", 'add [[collectors]] with address = "HOST:PORT"'))
-    if not any(stream.enabled for stream in settings.streams):
-        faults.append(Fault("streams", [], "there is nothing to read", 'add [[streams]] with name = "STREAM"'))
+    if not any(stream.enabled for stream in settings.streams) and not settings.discovery.enabled:
+        fix = 'add [[streams]] with name = "STREAM", or let discovery.enabled = true find what there is'
+        faults.append(Fault("streams", [], "there is nothing to read", fix))
     if faults:
         raise ConfigurationError(faults)
     set_up_logs(settings.telemetry.log_level)

@@ -45,6 +45,12 @@ class StreamReport:
     def restarted(self, reason: str) -> None:  # noqa: ARG002  its words are in the state that follows
         self._metrics.counter("vpcflow_stream_restarts_total", stream=self._name).inc()
 
+    def forget(self) -> None:
+        """The stream is not read any more: neither health nor metrics speak of it."""
+        self._health.remove(f"stream {self._name}")
+        for gauge in ("vpcflow_stream_state", "vpcflow_stream_behind_seconds", "vpcflow_stream_silent_seconds"):
+            self._metrics.forget(gauge, stream=self._name)
+
     def _show(self) -> None:
         behind = max(self._behind_ms.values(), default=0) / 1000
         self._metrics.gauge("vpcflow_stream_behind_seconds", stream=self._name).set(behind)

@@ -7,6 +7,7 @@ naming: base units, `_total` on counters (https://prometheus.io/docs/practices/n
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -74,6 +75,12 @@ class Metrics:
     def read_gauge(self, name: str, read: Callable[[], float], **labels: str) -> None:
         """Let the gauge be read at each scrape instead of being set."""
         self.gauge(name, **labels).set_function(read)
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Remove one labelled value: what it spoke of is gone. Harmless when there is none."""
+        metric = self._by_name[name]
+        with suppress(KeyError):
+            metric.remove(*(labels[label] for label in metric._labelnames))
 
     def count_tally(self, source: str, tally: Tally) -> None:
         """Add a finished delivery's counts."""
