@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Protocol
@@ -20,12 +20,13 @@ from consumer.encode.domain import observation_domain
 from consumer.encode.encoder import Encoder
 from consumer.enrich.join import JoinCounts, Joiner
 from consumer.errors import ProtocolError, Stopped
-from consumer.model.delivery import Delivery, Origin
-from consumer.model.flow_batch import FlowBatch
+from consumer.model.delivery import Delivery, Origin, SourceKind
+from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.inventory import Inventory
 from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
 from consumer.select.log_status import reportable_rows
+from consumer.select.selection import EXPORTED_BY_POLLING, CurrentReporting, Selection, report_every_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,19 @@ class Ledger(Protocol):
         """The dead letter cannot be written (disk full) and the delivery waits; None when it can again."""
 
 
+Claim = Callable[[Decoded, Rows, threading.Event], AbstractContextManager[Selection]]
+"""Of these rows of a piece, those whose log events did not go out yet, by whatever way they came.
+
+They are claimed inside the `with`: seen when it ends well, not seen when it ends with an exception. Waits while
+another delivery has claimed one of them; raises Stopped when the event is set first.
+"""
+
+
+def claim_every_row(piece: Decoded, rows: Rows, stop: threading.Event) -> AbstractContextManager[Selection]:  # noqa: ARG001
+    """Nothing comes twice (replay)."""
+    return nullcontext(Selection(rows))
+
+
 class Pipeline:
     """Policy only; the state of a delivery is on the stack, what outlives it is in a lane."""
 
@@ -78,6 +92,8 @@ class Pipeline:
         clock: Clock,
         abort: threading.Event,
         domain: int = 0,
+        reporting: CurrentReporting = report_every_row,
+        claim: Claim = claim_every_row,
     ) -> None:
         self._lanes: LifoQueue[Lane] = LifoQueue()
         for lane in lanes:
@@ -90,6 +106,8 @@ class Pipeline:
         self._clock = clock
         self._abort = abort
         self._domain = domain
+        self._reporting = reporting
+        self._claim = claim
 
     def process(self, delivery: Delivery) -> Tally:
         """Export one delivery, then acknowledge it. Blocks while pacing or a collector holds.
@@ -106,7 +124,7 @@ class Pipeline:
                     tally += piece.tally
                     self._quarantine(piece)
                     if piece.batch is not None:
-                        cut_strings += self._export(lane, piece.batch, piece.origin, tally)
+                        cut_strings += self._select(lane, piece, piece.batch, delivery.received_at, tally)
             unnamed = lane.joiner.take_counts()
         if not tally.is_balanced:
             raise ProtocolError(f"the counts of {delivery.origin.label()} do not balance: {tally}")
@@ -114,22 +132,38 @@ class Pipeline:
         self._ledger.count(delivery.origin, tally, cut_strings, unnamed)
         return tally
 
-    def _export(self, lane: Lane, batch: FlowBatch, origin: Origin, tally: Tally) -> int:
-        """The stages after decode, for one batch; returns how many strings were cut."""
-        selection = reportable_rows(batch)
-        tally.dropped.update(selection.dropped)
-        if not len(selection.rows):
+    def _select(self, lane: Lane, piece: Decoded, batch: FlowBatch, received_at: float, tally: Tally) -> int:
+        """Export the rows that are flows, that the plan reports by this way, and that did not go out before.
+
+        Returns how many strings were cut. Claimed batch by batch: a batch's rows are *seen* once its last datagram
+        is handed over, so of a delivery that fails half-way only the batch at hand goes out again, and nobody who
+        waits for a claim ever holds one.
+        """
+        origin = piece.origin
+        rows = _kept(reportable_rows(batch), tally)
+        reporting = self._reporting()
+        if origin.kind is SourceKind.KINESIS and received_at <= reporting.cut_off(origin):
+            tally.dropped[EXPORTED_BY_POLLING] += len(rows)
             return 0
-        joined = lane.joiner.join(batch, selection.rows, self._inventory())
+        rows = _kept(reporting.rows(batch, rows, origin), tally)
+        if not len(rows):
+            return 0
+        with self._claim(piece, rows, self._abort) as new:
+            rows = _kept(new, tally)
+            return self._export(lane, batch, rows, origin, tally) if len(rows) else 0
+
+    def _export(self, lane: Lane, batch: FlowBatch, rows: Rows, origin: Origin, tally: Tally) -> int:
+        """The stages after select, for one batch; returns how many strings were cut."""
+        joined = lane.joiner.join(batch, rows, self._inventory())
         domain = self._domain or observation_domain(origin.account, origin.region)
         if lane.active_interfaces is not None:
-            lane.active_interfaces.note(joined, selection.rows, domain, self._clock.monotonic())
+            lane.active_interfaces.note(joined, rows, domain, self._clock.monotonic())
         encoded = {
-            key: encoder.encode(batch, selection.rows, joined, domain, self._exporter.message_limit(key))
+            key: encoder.encode(batch, rows, joined, domain, self._exporter.message_limit(key))
             for key, encoder in lane.encoders.items()
         }
         self._exporter.send(encoded, self._abort)
-        tally.exported += len(selection.rows)
+        tally.exported += len(rows)
         return max((messages.cut_strings for messages in encoded.values()), default=0)
 
     def _quarantine(self, piece: Decoded) -> None:
@@ -157,3 +191,9 @@ class Pipeline:
             yield lane
         finally:
             self._lanes.put(lane)
+
+
+def _kept(selection: Selection, tally: Tally) -> Rows:
+    """The rows to go on with; the others are counted."""
+    tally.dropped.update(selection.dropped)
+    return selection.rows

@@ -8,12 +8,12 @@ for many flows; `-` for both addresses when the format has no log-status.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
 
 from consumer.model.flow_batch import FlowBatch, Kind, Rows, Words
+from consumer.select.selection import Selection
 
 _NO_DATA, _SKIPPED, _NO_ADDRESSES = range(3)
 _REASONS = ("nodata", "skipdata", "no_addresses")
@@ -22,14 +22,6 @@ _ABSENT = -1
 """Word of a column that the log format lacks; also a status that no record of this vocabulary has."""
 _FAMILY = 2
 """Offset of the family in an address: 0 where the address was `-`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Selection:
-    """`rows`: int64[k], ascending indices of the batch's rows to report. `dropped`: the others by reason."""
-
-    rows: Rows
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 def reportable_rows(batch: FlowBatch) -> Selection:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pytest
 
-from consumer.decode.decoder import Decoder
+from consumer.decode.decoder import Decoded, Decoder
 from consumer.encode.encoder import Encoder
 from consumer.encode.settings import EncodingSettings
 from consumer.enrich.join import JoinCounts, Joiner
 from consumer.errors import Stopped
 from consumer.model.delivery import Delivery, Origin, SourceKind, TextState
+from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.inventory import empty_inventory
 from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
-from consumer.pipeline import Lane, Pipeline
+from consumer.pipeline import Claim, Lane, Pipeline, claim_every_row
+from consumer.select.selection import Reporting, Selection, report_every_row
 from tests.support.clock import ManualClock
 
 GOOD = b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
@@ -70,7 +73,12 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-def pipeline_of(recorder: Recorder, abort: threading.Event | None = None) -> Pipeline:
+def pipeline_of(
+    recorder: Recorder,
+    abort: threading.Event | None = None,
+    reporting: Reporting | None = None,
+    claim: Claim = claim_every_row,
+) -> Pipeline:
     encodings = [EncodingSettings(), EncodingSettings(profile="core")]
     lane = Lane(Decoder(), Joiner(), {settings: Encoder(settings) for settings in encodings})
     return Pipeline(
@@ -82,6 +90,8 @@ def pipeline_of(recorder: Recorder, abort: threading.Event | None = None) -> Pip
         ledger=recorder,
         clock=ManualClock(),
         abort=abort or threading.Event(),
+        reporting=(lambda: reporting) if reporting else report_every_row,
+        claim=claim,
     )
 
 
@@ -144,3 +154,58 @@ def test_a_full_disk_does_not_hold_up_a_stop(recorder: Recorder) -> None:
 def test_a_delivery_without_a_flow_sends_nothing_and_is_acknowledged(recorder: Recorder) -> None:
     pipeline_of(recorder).process(delivery_of(recorder, NO_DATA))
     assert recorder.happened == ["acknowledged", "counted"]
+
+
+class EveryOther:
+    """A plan that reports every other row this way; what reached Kinesis until second 100 went out by polling."""
+
+    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin) -> Selection:
+        return Selection(rows[::2].copy(), Counter(not_chosen=len(rows[1::2])))
+
+    def cut_off(self, origin: Origin) -> float:
+        return 100.0
+
+
+class Claims:
+    """Knows the first row of every batch already, and writes down how its claims ended."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self._happened = happened
+
+    @contextmanager
+    def __call__(self, piece: Decoded, rows: Rows, stop: threading.Event) -> Iterator[Selection]:
+        self._happened.append(f"claimed {len(rows)}")
+        try:
+            yield Selection(rows[1:], Counter(repeat=1))
+        except Stopped:
+            self._happened.append("not seen")
+            raise
+        self._happened.append("seen")
+
+
+def test_log_status_comes_before_the_plan_and_the_plan_before_repeats(recorder: Recorder) -> None:
+    tally = pipeline_of(recorder, reporting=EveryOther(), claim=Claims(recorder.happened)).process(
+        delivery_of(recorder, NO_DATA + GOOD * 10)
+    )
+    assert tally.dropped == Counter(nodata=1, not_chosen=5, repeat=1)
+    assert (tally.lines, tally.exported) == (11, 4)
+    assert recorder.happened == ["claimed 5", "sent", "seen", "acknowledged", "counted"]
+
+
+def test_rows_of_a_delivery_that_fails_are_not_seen(recorder: Recorder) -> None:
+    recorder.stop_when_sending = True
+    with pytest.raises(Stopped):
+        pipeline_of(recorder, claim=Claims(recorder.happened)).process(delivery_of(recorder, GOOD * 2))
+    assert recorder.happened == ["claimed 2", "not seen"]
+
+
+@pytest.mark.parametrize(("kind", "received_at", "exported"), [
+    (SourceKind.KINESIS, 100.0, 0), (SourceKind.KINESIS, 100.1, 1), (SourceKind.CLOUDWATCH, 99.0, 1),
+])  # fmt: skip
+def test_kinesis_records_that_polling_covered_are_left_out_by_time(
+    recorder: Recorder, kind: SourceKind, received_at: float, exported: int
+) -> None:
+    delivery = Delivery(Origin(kind), (GOOD * 2,), received_at, TextState(), "", recorder.acknowledge)
+    tally = pipeline_of(recorder, reporting=EveryOther()).process(delivery)
+    assert tally.exported == exported
+    assert tally.dropped["exported_by_polling"] == (0 if exported else 2)
