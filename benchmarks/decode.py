@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from benchmarks.generate import FORMATS, envelopes
+from benchmarks.generate import FORMATS, envelopes, page
 from consumer.decode import warm_up
 from consumer.decode.candidates import LinePositions, Shapes, read_lines
 from consumer.decode.decoder import Decoder
 from consumer.decode.envelope import Lines, read_regular
-from consumer.decode.inflate import Text, gunzip
+from consumer.decode.documents import load_json, read_document
+from consumer.decode.inflate import Text, gunzip, plain
+from consumer.decode.page import read_page
 from consumer.decode.parser import Parser
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.log_format import LogFormat
@@ -44,6 +46,9 @@ def measure(log_format: LogFormat, record_count: int, *, is_mixed: bool) -> dict
     texts = [text for payload in packed if isinstance(text := gunzip(payload), Text)]
     found = [lines for text in texts if isinstance(lines := read_regular(text, _ORIGIN), Lines)]
     assert sum(len(lines.events) for lines in found) == record_count, "not every envelope is in CloudWatch's layout"
+    pages = [plain(page(_EVENTS_EACH, log_format, seed)) for seed in range(record_count // _EVENTS_EACH)]
+    paged = len(pages) * _EVENTS_EACH
+    assert all(read_page(text) is not None for text in pages), "not every page is in the API's layout"
     parser, shapes, decoder = Parser(), Shapes(), Decoder()
 
     def parse(lines: Lines) -> None:
@@ -59,10 +64,18 @@ def measure(log_format: LogFormat, record_count: int, *, is_mixed: bool) -> dict
     return {
         "gunzip": _best([partial(gunzip, payload) for payload in packed], record_count),
         "envelope": _best([partial(read_regular, text, _ORIGIN) for text in texts], record_count),
+        "page (polling)": _best([partial(read_page, text) for text in pages], paged),
+        "page as JSON": _best([partial(_by_json, text) for text in pages[:3]], 3 * _EVENTS_EACH),
         "text": _best([partial(parse, lines) for lines in found], record_count),
         "whole": _best([partial(whole, payload) for payload in packed], record_count),
         "text bytes a record": sum(text.size for text in texts) / record_count,
     }
+
+
+def _by_json(text: Text) -> None:
+    """What any other layout of a page costs."""
+    for _ in read_document(load_json(text.view()), _ORIGIN):
+        pass
 
 
 def main() -> None:

@@ -120,6 +120,23 @@ def envelopes(
         made += size
 
 
+def page(count: int, log_format: LogFormat = V2_FORMAT, seed: int = 1) -> bytes:
+    """One answer of FilterLogEvents, as the API lays it out: interfaces mixed, for events come in order of time."""
+    events = [
+        {
+            "eventId": f"{number:056d}",
+            "ingestionTime": start * 1000 + 90_000,
+            "logStreamName": f"{interface.interface_id}-all",
+            "message": line,
+            "timestamp": start * 1000,
+        }
+        for number, (interface, start, line) in enumerate(records(count, log_format, seed))
+    ]
+    return json.dumps(
+        {"events": events, "nextToken": "b/3141", "searchedLogStreams": []}, separators=(",", ":")
+    ).encode()
+
+
 def envelope(found: Iterable[tuple[Interface, int, str]], first_number: int = 0) -> bytes:
     """One subscription envelope, laid out as CloudWatch does it; ids are 56 digits."""
     kept = list(found)

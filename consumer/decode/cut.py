@@ -82,7 +82,7 @@ def split_lines(text: Bytes, position, size, starts: Positions, ends: Positions,
 
 
 @njit(**HELPER)
-def _string_end(text: Bytes, at: np.uint64) -> np.uint64:
+def string_end(text: Bytes, at: np.uint64) -> np.uint64:
     """Position of the first quote, backslash or control character; the zeros of the margin are some."""
     while True:
         word = load(text, at)
@@ -94,7 +94,7 @@ def _string_end(text: Bytes, at: np.uint64) -> np.uint64:
 
 
 @njit(**HELPER)
-def _digits_end(text: Bytes, at: np.uint64) -> np.uint64:
+def digits_end(text: Bytes, at: np.uint64) -> np.uint64:
     """Position of the first byte that is no digit."""
     while U(text[at]) - _ZERO_DIGIT <= _9:
         at += _1
@@ -102,7 +102,7 @@ def _digits_end(text: Bytes, at: np.uint64) -> np.uint64:
 
 
 @njit(**HELPER)
-def _is_json_number(text: Bytes, at: np.uint64, end: np.uint64):  # type: ignore[no-untyped-def]
+def is_json_number(text: Bytes, at: np.uint64, end: np.uint64):  # type: ignore[no-untyped-def]
     """True for 1 to 18 digits without a leading zero (JSON knows none)."""
     return end > at and end - at <= _MAX_DIGITS and (U(text[at]) != _ZERO_DIGIT or end - at == _1)
 
@@ -128,21 +128,21 @@ def cut_events(  # type: ignore[no-untyped-def]
         at += _6
         if U(text[at]) == _QUOTE:
             id_start = at + _1
-            id_end = _string_end(text, id_start)
+            id_end = string_end(text, id_start)
             at = id_end + _1
             if U(text[id_end]) != _QUOTE:
                 return count, IRREGULAR
         else:
             id_start = at
-            id_end = _digits_end(text, at)
+            id_end = digits_end(text, at)
             at = id_end
-            if not _is_json_number(text, id_start, id_end):
+            if not is_json_number(text, id_start, id_end):
                 return count, IRREGULAR
         if load(text, at) != _TIMESTAMP_1 or load(text, at + _8) & _FIVE_BYTES != _TIMESTAMP_2:
             return count, IRREGULAR
         at += U(13)
-        timestamp_end = _digits_end(text, at)
-        if not _is_json_number(text, at, timestamp_end):
+        timestamp_end = digits_end(text, at)
+        if not is_json_number(text, at, timestamp_end):
             return count, IRREGULAR
         timestamp = _0
         while at < timestamp_end:
@@ -151,7 +151,7 @@ def cut_events(  # type: ignore[no-untyped-def]
         if load(text, at) != _MESSAGE_1 or load(text, at + _8) & _FOUR_BYTES != _MESSAGE_2:
             return count, IRREGULAR
         at += U(12)
-        end = _string_end(text, at)
+        end = string_end(text, at)
         if U(text[end]) != _QUOTE or U(text[end + _1]) != U(125) or end == at or U(text[at]) == _BLANK:
             return count, IRREGULAR
         starts[count] = at

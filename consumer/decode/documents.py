@@ -171,13 +171,17 @@ def _event(item: object, message: bytes, identity: str) -> Event:
         return Event(message)
     number, timestamp, log_stream = item.get(identity), item.get("timestamp"), item.get("logStreamName")
     is_id = isinstance(number, str | int) and not isinstance(number, bool)
-    is_time = isinstance(timestamp, int) and not isinstance(timestamp, bool) and abs(timestamp) < 1 << 63
     return Event(
         message=message,
         identity=_bytes(str(number)) if is_id else b"",
-        timestamp=int(timestamp) if is_time else 0,  # type: ignore[arg-type]
+        timestamp=_milliseconds(timestamp),
         log_stream=log_stream if isinstance(log_stream, str) else None,
+        ingestion_time=_milliseconds(item.get("ingestionTime")),
     )
+
+
+def _milliseconds(said: object) -> int:
+    return said if isinstance(said, int) and not isinstance(said, bool) and abs(said) < 1 << 63 else 0
 
 
 def _message(item: object) -> tuple[bytes, LogFormat | None]:

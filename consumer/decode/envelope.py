@@ -29,6 +29,7 @@ from consumer.decode.documents import (
 )
 from consumer.decode.events import Events, events_of
 from consumer.decode.inflate import GZIP_MAGIC, TEXT_LIMIT_BYTES, Text, gunzip, plain
+from consumer.decode.page import read_page
 from consumer.model.delivery import Origin
 from consumer.model.log_format import LogFormat
 
@@ -62,6 +63,10 @@ def read_payload(payload: bytes, origin: Origin, depth: int = 0) -> Iterator[Lin
     regular = read_regular(text, origin)
     if regular is not None:
         yield regular
+        return
+    page = read_page(text)
+    if page is not None:
+        yield Lines(origin, page) if len(page) else Fault("empty", is_expected=True)
         return
     raw = bytes(text.view()).removeprefix(BYTE_ORDER_MARK).strip(b" \t\r\n")
     if not raw:

@@ -7,7 +7,7 @@ documents.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from consumer.decode.words import MARGIN_BYTES, Bytes
 
 Positions = NDArray[np.int32]
 
+_NO_NUMBERS: Positions = np.empty(0, dtype=np.int32)
+_NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
@@ -23,7 +26,9 @@ class Events:
 
     `text`: uint8 with a margin of 64 bytes. `starts`, `ends`: int32[n], the message. `id_starts`, `id_ends`:
     int32[n], the event id (equal when there is none). `timestamps`: int64[n], ms since the epoch, 0 when unknown.
-    `log_streams`: one a event where the payload names them one by one, else empty: then all are of the origin's.
+    `stream_numbers`: int32[n], index into `stream_names` (each name once), -1 = no name of its own; empty when no
+    event names its log stream: then all are of the origin's. `ingestion_times`: int64[n], ms since the epoch, when
+    CloudWatch took the event, 0 when unknown; empty when no event says.
     An event's identity is (owner account, log group, log stream, event id).
     """
 
@@ -33,7 +38,9 @@ class Events:
     id_starts: Positions
     id_ends: Positions
     timestamps: NDArray[np.int64]
-    log_streams: Sequence[str | None] = ()
+    stream_numbers: Positions = field(default_factory=lambda: _NO_NUMBERS)
+    stream_names: tuple[str, ...] = ()
+    ingestion_times: NDArray[np.int64] = field(default_factory=lambda: _NO_TIMES)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -45,7 +52,9 @@ class Events:
 
     def log_stream(self, number: int) -> str | None:
         """The event's own log stream, None when it is the origin's."""
-        return self.log_streams[number] if self.log_streams else None
+        if not self.stream_names or self.stream_numbers[number] < 0:
+            return None
+        return self.stream_names[int(self.stream_numbers[number])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Event:
     identity: bytes = b""
     timestamp: int = 0
     log_stream: str | None = None
+    ingestion_time: int = 0
 
 
 def events_of(found: Sequence[Event]) -> Events:
@@ -66,7 +76,9 @@ def events_of(found: Sequence[Event]) -> Events:
     joined = b"\n".join(parts) + b"\n" + bytes(MARGIN_BYTES)
     starts = (np.cumsum(sizes) - sizes).astype(np.int32)
     ends = (starts + sizes - 1).astype(np.int32)
-    has_streams = any(event.log_stream is not None for event in found)
+    names: dict[str, int] = {}
+    numbers = [-1 if event.log_stream is None else names.setdefault(event.log_stream, len(names)) for event in found]
+    has_times = any(event.ingestion_time for event in found)
     return Events(
         text=np.frombuffer(bytearray(joined), dtype=np.uint8),
         starts=starts[1::2].copy(),
@@ -74,5 +86,7 @@ def events_of(found: Sequence[Event]) -> Events:
         id_starts=starts[0::2].copy(),
         id_ends=ends[0::2].copy(),
         timestamps=np.fromiter((event.timestamp for event in found), dtype=np.int64, count=len(found)),
-        log_streams=[event.log_stream for event in found] if has_streams else (),
+        stream_numbers=np.array(numbers, dtype=np.int32) if names else _NO_NUMBERS,
+        stream_names=tuple(names),
+        ingestion_times=np.array([event.ingestion_time for event in found], dtype=np.int64) if has_times else _NO_TIMES,
     )
