@@ -15,8 +15,8 @@ from benchmarks.generate import FORMATS, envelopes, page
 from consumer.decode import warm_up
 from consumer.decode.candidates import LinePositions, Shapes, read_lines
 from consumer.decode.decoder import Decoder
-from consumer.decode.envelope import Lines, read_regular
 from consumer.decode.documents import load_json, read_document
+from consumer.decode.envelope import Lines, read_regular
 from consumer.decode.inflate import Text, gunzip, plain
 from consumer.decode.page import read_page
 from consumer.decode.parser import Parser

@@ -58,7 +58,7 @@ def _key(text: Bytes, at: np.uint64):  # type: ignore[no-untyped-def]
 
 @njit(**HELPER)
 def _is_same(text: Bytes, one: np.uint64, other: np.uint64, size: np.uint64):  # type: ignore[no-untyped-def]
-    for offset in range(size):
+    for offset in range(size):  # noqa: SIM110  a kernel makes no generators
         if text[one + U(offset)] != text[other + U(offset)]:
             return False
     return True
@@ -74,8 +74,8 @@ def cut_page(  # type: ignore[no-untyped-def]
 
     `position`: just after the `[` of `"events":[`; the end is just after its `]`. Regular means: objects of some of
     the five keys, each at most once, `message` always; no escape in a string; numbers of at most 18 digits; an id may
-    be a number. Anything else is IRREGULAR at once and another reader's business. ROOM_NEEDED when the arrays (int32[l],
-    times int64[l]) are full. `name_starts`, `name_ends` (int32[l]): the first place of each distinct log stream;
+    be a number. Anything else is IRREGULAR at once and another reader's business. ROOM_NEEDED when the arrays
+    (int32[l], times int64[l]) are full. `name_starts`, `name_ends` (int32[l]): the first place of each distinct log stream;
     `stream_numbers`: -1 without one. `table`: int32[2^k], 2^k ≥ 2l, all -1: the names by their hash.
     """
     at, stop, count, names = _skip_blanks(text, U(position)), U(size), 0, 0
@@ -142,7 +142,7 @@ def cut_page(  # type: ignore[no-untyped-def]
                     return count, names, np.int64(at), IRREGULAR
                 if key == _ID:
                     id_start, id_end = first, at
-                elif key == _TIMESTAMP or key == _INGESTION:
+                elif key in (_TIMESTAMP, _INGESTION):
                     number = _0
                     while first < at:
                         number = number * _10 + (U(text[first]) - _ZERO_DIGIT)
