@@ -26,6 +26,7 @@ from consumer.errors import ConfigurationError, Fault
 from consumer.export.settings import CollectorSettings
 from consumer.kcl.properties import property_faults
 from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.sources.s3_settings import QueueSettings, S3Settings
 from consumer.telemetry.settings import TelemetrySettings
 
 ENVIRONMENT_PREFIX = "VPCFLOW__"
@@ -86,6 +87,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     aws: AwsSettings = AwsSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     kcl: KclSettings = KclSettings()
+    s3: S3Settings = S3Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
     collectors: Annotated[tuple[CollectorSettings, ...], Field(description="Where flows go; at least one.")] = ()
     streams: Annotated[tuple[StreamSettings, ...], Field(description="Kinesis streams to read.")] = ()
@@ -94,6 +96,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     ] = ()
     buckets: Annotated[
         tuple[BucketSettings, ...], Field(description="Buckets of flow logs: their queues, and switching one off.")
+    ] = ()
+    queues: Annotated[
+        tuple[QueueSettings, ...], Field(description="Queues that are told of new objects, where discovery sees none.")
     ] = ()
     log_formats: Annotated[
         tuple[LogFormatSettings, ...], Field(description="Formats of log groups; else AWS is asked.")
@@ -296,6 +301,9 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
         fix = "the daemon must outwait the delivery at hand for its last checkpoint: raise it, or lower the other"
         problem = f"not longer than agent.stop_grace_seconds = {settings.agent.stop_grace_seconds:g}"
         yield Fault("kcl.shutdown_grace_ms", settings.kcl.shutdown_grace_ms, problem, fix)
+    queues = [(queue.account, queue.region_or(settings.aws.region), queue.name) for queue in settings.queues]
+    for place in sorted({one for one in queues if queues.count(one) > 1}):
+        yield Fault("queues", "/".join(place), "this queue is listed twice", "remove one")
     streams = [(stream.region, stream.name) for stream in settings.streams]
     for region, name in sorted({stream for stream in streams if streams.count(stream) > 1}, key=str):
         yield Fault(

@@ -29,6 +29,10 @@ class Feature(StrEnum):
     STREAMS = "showing streams with their shards and consumers"
     BUCKETS = "finding the queues of buckets"
     QUEUES = "showing how much waits in a queue"
+    OBJECTS = "reading flow log objects from S3"
+    MISSING_OBJECTS = "telling an object that is gone from one that is denied"
+    OBJECT_REMOVAL = "deleting objects after they are exported"
+    MESSAGES = "being told of new flow log objects"
     TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
 
 
@@ -61,6 +65,7 @@ _STREAM = "arn:{partition}:kinesis:{region}:{account}:stream/*"
 _LEASE_TABLE = "arn:{partition}:dynamodb:{region}:{account}:table/*"
 _LOG_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:*"
 _BUCKET = "arn:{partition}:s3:::*"
+_OBJECT = "arn:{partition}:s3:::*/*"
 _QUEUE = "arn:{partition}:sqs:{region}:{account}:*"
 
 GET_CALLER_IDENTITY = Operation("sts", "GetCallerIdentity", Feature.IDENTITY)
@@ -99,6 +104,17 @@ GET_BUCKET_NOTIFICATION = Operation(
 )
 GET_QUEUE_URL = Operation("sqs", "GetQueueUrl", Feature.QUEUES, resource=_QUEUE)
 GET_QUEUE_ATTRIBUTES = Operation("sqs", "GetQueueAttributes", Feature.QUEUES, resource=_QUEUE)
+RECEIVE_MESSAGE = Operation("sqs", "ReceiveMessage", Feature.MESSAGES, resource=_QUEUE)
+DELETE_MESSAGE = Operation("sqs", "DeleteMessageBatch", Feature.MESSAGES, resource=_QUEUE, iam_name="DeleteMessage")
+CHANGE_MESSAGE_VISIBILITY = Operation(
+    "sqs", "ChangeMessageVisibilityBatch", Feature.MESSAGES, resource=_QUEUE, iam_name="ChangeMessageVisibility"
+)
+GET_OBJECT = Operation("s3", "GetObject", Feature.OBJECTS, resource=_OBJECT)
+LIST_OBJECTS = Operation(
+    "s3", "ListObjectsV2", Feature.MISSING_OBJECTS, "Contents", resource=_BUCKET, iam_name="ListBucket"
+)
+GET_BUCKET_VERSIONING = Operation("s3", "GetBucketVersioning", Feature.OBJECT_REMOVAL, resource=_BUCKET)
+DELETE_OBJECT = Operation("s3", "DeleteObject", Feature.OBJECT_REMOVAL, resource=_OBJECT)
 DESCRIBE_STREAM_SUMMARY = Operation("kinesis", "DescribeStreamSummary", Feature.STREAMS, resource=_STREAM)
 LIST_STREAM_CONSUMERS = Operation(
     "kinesis", "ListStreamConsumers", Feature.STREAMS, "Consumers", resource=_STREAM, page_size=100
@@ -134,6 +150,13 @@ OPERATIONS = (
     GET_BUCKET_NOTIFICATION,
     GET_QUEUE_URL,
     GET_QUEUE_ATTRIBUTES,
+    RECEIVE_MESSAGE,
+    DELETE_MESSAGE,
+    CHANGE_MESSAGE_VISIBILITY,
+    GET_OBJECT,
+    LIST_OBJECTS,
+    GET_BUCKET_VERSIONING,
+    DELETE_OBJECT,
     DESCRIBE_STREAM_SUMMARY,
     LIST_STREAM_CONSUMERS,
     DEREGISTER_STREAM_CONSUMER,

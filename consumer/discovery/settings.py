@@ -10,6 +10,7 @@ from typing import Literal
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, Field, field_validator
 
+from consumer.aws.roles import Role
 from consumer.model.delivery import SourceKind
 from consumer.model.log_format import LogFormat
 
@@ -136,3 +137,30 @@ class BucketSettings(BaseModel, frozen=True, extra="forbid"):
         description="ARN of the queue that is told of new objects; empty = what the bucket's notifications say.",
     )
     enabled: bool = Field(True, description="false = its objects are never read.")
+    role: str = Field("", description="Role to read its objects with, `arn[,external-id]`; empty = that of the queue.")
+    requester_pays: bool = Field(False, description="true = we pay for the requests (a requester-pays bucket).")
+    expected_owner: str = Field(
+        "", pattern=r"^(\d{12})?$", description="Account that must own the bucket, else nothing is read; empty = any."
+    )
+    delete_prefix: str = Field(
+        "",
+        description="Objects whose key begins so are deleted once they are exported, `AWSLogs/`; empty = none. "
+        "Asks for a versioned bucket.",
+    )
+    delete_unversioned: bool = Field(
+        False, description="true = `delete_prefix` holds in a bucket without versioning too: what is deleted is gone."
+    )
+
+    @field_validator("role")
+    @classmethod
+    def _is_a_role(cls, value: str) -> str:
+        if value:
+            Role.from_text(value)
+        return value
+
+    @field_validator("delete_prefix")
+    @classmethod
+    def _prefix_is_no_root(cls, value: str) -> str:
+        if value.strip("/") == "" and value:
+            raise ValueError(f"{value!r} is no prefix of flow logs; write it like AWSLogs/")
+        return value

@@ -35,6 +35,7 @@ class Origin:
     bucket: str | None = None
     key: str | None = None
     path: str | None = None
+    flow_log_id: str | None = None
 
     def label(self) -> str:
         """One short text for logs and the dead letter: `kinesis:us-east-1/flow/shardId-000000000000`."""
