@@ -151,6 +151,7 @@ _REQUIRED = {
     "format": '"${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${bytes}"',
     "name": '"flow-logs"',
     "region": '"eu-west-1"',
+    "queue": '"arn:aws:sqs:eu-west-1:123456789012:flow-logs"',
 }
 """What stands in the sample for a setting that has no default."""
 

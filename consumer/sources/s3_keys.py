@@ -28,8 +28,13 @@ _FOREIGN_NAME = re.compile(
 _FOREIGN_ENDING = re.compile(
     r"\.(?:csv|html?|jpe?g|png|pdf|zip|tar|tgz|orc|avro|tmp|md5|sha256|DS_Store)$", re.IGNORECASE
 )
-_MARKERS = ("_SUCCESS", "_$folder$", "CloudTrail-Digest", "ELBAccessLogTestFile", "ConfigWritabilityCheckFile")
-_MARKERS += ("aws-programmatic-access-test-object",)
+_MARKERS: tuple[str, ...] = (
+    "_SUCCESS",
+    "_$folder$",
+    "CloudTrail-Digest",
+    "ELBAccessLogTestFile",
+    "ConfigWritabilityCheckFile",
+)
 
 
 @dataclass(frozen=True, slots=True)
