@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from consumer.cli import TAUGHT_COLLECTORS, main
+from consumer.cli import main
+from consumer.commands.elements import TAUGHT_COLLECTORS
 from consumer.encode.catalogue import Entry, catalogue
 from consumer.encode.definitions.collectors import COLLECTORS, definitions
 from consumer.encode.definitions.parts import heading, snake_case

@@ -1,0 +1,58 @@
+"""`vpcflow check`: prove that something the agent needs works."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from consumer.commands.common import (
+    JSON_OPTION,
+    MESSAGE_SIZE_OPTION,
+    PEN_OPTION,
+    PROFILE_OPTION,
+    Profile,
+    access_options,
+    answers,
+    is_piped,
+)
+
+
+@click.group()
+def check() -> None:
+    """Prove that something the agent needs works, and name what is missing."""
+
+
+@check.command("collector")
+@click.argument("address", metavar="HOST:PORT")
+@PROFILE_OPTION
+@MESSAGE_SIZE_OPTION
+@PEN_OPTION
+@JSON_OPTION
+@answers
+def check_collector(address: str, profile: Profile, message_size: int, pen: int, as_json: bool) -> int:
+    """Send templates and one marked flow to a collector, and say whether somebody listens and how to look for it.
+
+    The flow goes from 192.0.2.1 to 198.51.100.1 (addresses for documentation) and is named vpcflow-check.
+    Exit code 1 when the name does not resolve, the port is refused or the host cannot be reached.
+    """
+    from consumer.collect.check import run_check
+
+    return run_check(address, profile, message_size, pen, as_json=is_piped(as_json))
+
+
+@check.command("aws")
+@access_options
+@JSON_OPTION
+@answers
+def check_aws(as_json: bool, **access: Any) -> int:
+    """Try what the agent needs of every account and region, and name what is denied and the policy line that allows it.
+
+    Nothing is changed: leases are written with a condition that cannot be met. Exit code 1 when the main job cannot
+    run: no identity, a role that cannot be assumed, flow logs that cannot be found, a stream that cannot be read.
+    """
+    from consumer.check_aws import run_check_aws
+    from consumer.config import AccessOptions
+
+    return run_check_aws(AccessOptions(**access), os.environ, as_json=is_piped(as_json))
