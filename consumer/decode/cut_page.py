@@ -75,8 +75,8 @@ def cut_page(  # type: ignore[no-untyped-def]
     `position`: just after the `[` of `"events":[`; the end is just after its `]`. Regular means: objects of some of
     the five keys, each at most once, `message` always; no escape in a string; numbers of at most 18 digits; an id may
     be a number. Anything else is IRREGULAR at once and another reader's business. ROOM_NEEDED when the arrays
-    (int32[l], times int64[l]) are full. `name_starts`, `name_ends` (int32[l]): the first place of each distinct log stream;
-    `stream_numbers`: -1 without one. `table`: int32[2^k], 2^k ≥ 2l, all -1: the names by their hash.
+    (int32[l], times int64[l]) are full. `name_starts`, `name_ends` (int32[l]): the first place of each distinct log
+    stream; `stream_numbers`: -1 without one. `table`: int32[2^k], 2^k ≥ 2l, all -1: the names by their hash.
     """
     at, stop, count, names = _skip_blanks(text, U(position)), U(size), 0, 0
     mask = U(len(table) - 1)
