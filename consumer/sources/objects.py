@@ -1,0 +1,274 @@
+"""An object in bounded memory: blocks of bytes in, chunks that end at a line's end out.
+
+Belongs here: gzip (every member), where text and JSON may be cut, the position behind each chunk. Does not: who brings
+the blocks (files.py a file or standard input, s3 the body of GetObject), what a line says (decode/), columnar objects
+(columns.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
+`aws logs filter-log-events`) and is handed over whole or cut between lines; anything else is text, cut at line ends.
+
+Where blocks end never matters: an object gives the same rows however it was cut on its way
+(tests/property/test_source_objects.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from isal import isal_zlib
+
+from consumer.model.delivery import TextState
+from consumer.model.log_format import LogFormat
+
+CHUNK_BYTES = 1 << 20
+"""Text handed over at once: about one full batch (8,192 records of the default format)."""
+LINE_LIMIT_BYTES = 64 << 10
+JSON_LIMIT_BYTES = 64 << 20
+_JSON_CHUNKS = 8
+"""JSON lines are cut once so many chunks of them were read."""
+_BLOCK_BYTES = 256 << 10
+_UNPACKED_BYTES = 1 << 20
+"""The most that is unpacked at once, so that a bomb costs time and no memory."""
+_GZIP_MAGIC = b"\x1f\x8b"
+_LEADING_BLANKS = b"\xef\xbb\xbf \t\r\n"
+_BLANKS = b" \t\r"
+
+_KEY = re.compile(r"(?P<account>\d{12})_vpcflowlogs_(?P<region>[a-z0-9-]+)_(?P<flow_log>fl-[0-9a-f]+)_")
+"""S3's object name (AWS: flow log files): `<acct>_vpcflowlogs_<region>_<fl-id>_<stamp>_<hash>.log.gz`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where reading an object may go on: behind a chunk that was acknowledged.
+
+    `offset`: bytes of the unpacked object (rows of a columnar one). `log_format`: in force there, for a header is not
+    read again.
+    """
+
+    offset: int = 0
+    log_format: LogFormat | None = None
+
+
+BEGINNING = Position()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of an object. `text`: None for JSON, which stands alone; else shared by all chunks of the object.
+
+    `end`: offset behind it in the unpacked object. `fault`: what could not be read after it, or in its place.
+    """
+
+    payload: bytes
+    end: int
+    text: TextState | None
+    fault: str = ""
+
+    def position(self) -> Position:
+        """Where to go on once this chunk is exported; ask only then, for decode learns the log format from it."""
+        return Position(self.end, self.text.log_format if self.text else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """What the name of an object tells of the flow log that wrote it; None = nothing."""
+
+    account: str | None = None
+    region: str | None = None
+    flow_log_id: str | None = None
+
+    @classmethod
+    def of(cls, key: str) -> ObjectName:
+        """Read the last part of a key or path, whatever folders it was copied to."""
+        match = _KEY.search(key)
+        return cls(*match.group("account", "region", "flow_log")) if match else cls()
+
+
+def read_chunks(
+    blocks: Iterable[bytes], start: Position = BEGINNING, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Chunk]:
+    """The object's chunks from `start` on. `blocks` are its bytes from the first one, of any sizes.
+
+    Blocks before `start` are unpacked and forgotten: gzip knows no other way. What raises while a block is fetched
+    goes through to the caller, and every chunk before it was whole.
+    """
+    unpacked = _Unpacked(_bounded(blocks))
+    pieces = unpacked.blocks()
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) > LINE_LIMIT_BYTES or head.lstrip(_LEADING_BLANKS):
+            break
+    is_json = head[:LINE_LIMIT_BYTES].lstrip(_LEADING_BLANKS)[:1] in (b"{", b"[")
+    text = None if is_json else TextState(start.log_format)
+    cutter = _JsonCutter(start.offset, chunk_bytes) if is_json else _TextCutter(start.offset, chunk_bytes)
+    for piece in _after(chain([head], pieces), start.offset):
+        for payload in cutter.cut(piece):
+            yield Chunk(payload, cutter.end, text)
+        if cutter.is_over:
+            yield Chunk(b"", cutter.end, text, "too_large")
+            return
+    rest = cutter.rest(is_broken=bool(unpacked.fault))
+    if rest or unpacked.fault:
+        yield Chunk(rest, cutter.end, text, unpacked.fault)
+
+
+@dataclass(slots=True)
+class _Unpacked:
+    """The bytes of an object, gunzipped when it is gzip. `fault` is set when they ended early."""
+
+    packed: Iterator[bytes]
+    fault: str = ""
+
+    def blocks(self) -> Iterator[bytes]:
+        first = b""
+        for block in self.packed:
+            first += block
+            if len(first) >= len(_GZIP_MAGIC):
+                break
+        if first.startswith(_GZIP_MAGIC):
+            yield from self._gunzip(first)
+        else:
+            yield first
+            yield from self.packed
+
+    def _gunzip(self, packed: bytes) -> Iterator[bytes]:
+        """Every member of a gzip stream (re-packers concatenate them), zeros after the last one left out."""
+        reader = isal_zlib.decompressobj(wbits=31)
+        try:
+            while True:
+                if reader.eof:
+                    packed = reader.unused_data.lstrip(b"\0")
+                    while not packed:
+                        following = next(self.packed, None)
+                        if following is None:
+                            return
+                        packed = following.lstrip(b"\0")
+                    reader = isal_zlib.decompressobj(wbits=31)
+                block = reader.decompress(packed, _UNPACKED_BYTES)
+                if block:
+                    yield block
+                packed = reader.unconsumed_tail
+                if not packed and not reader.eof:
+                    packed = next(self.packed, b"")
+                    if not packed:
+                        self.fault = "bad_gzip"  # the object ends in the middle of a member
+                        return
+        except isal_zlib.error:  # type: ignore[misc]  # the package's stub does not say it is an exception
+            self.fault = "bad_gzip"
+
+
+@dataclass(slots=True)
+class _TextCutter:
+    """Cuts behind the last line that ends within `chunk_bytes`; the object's last line may lack its line end.
+
+    A line that fills a whole chunk is shortened to one byte over LINE_LIMIT_BYTES, so that decode counts it once as
+    too long and memory stays bounded. `end`: offset behind the last chunk that was given.
+    """
+
+    end: int
+    chunk_bytes: int
+    is_over: bool = False
+    _kept: bytearray = field(default_factory=bytearray)
+    _skipped_bytes: int = 0
+    """Bytes left out of the one line that is kept, while its end is looked for."""
+
+    def cut(self, block: bytes) -> Iterator[bytes]:
+        if self._skipped_bytes:
+            stop = block.find(b"\n")
+            self._skip(block if stop < 0 else block[:stop])
+            if stop < 0:
+                return
+            self._kept += b"\n"
+            yield self._take(len(self._kept))
+            block = block[stop + 1 :]
+        self._kept += block
+        while len(self._kept) >= self.chunk_bytes:
+            stop = self._kept.rfind(b"\n", 0, self.chunk_bytes) + 1 or self._kept.find(b"\n", self.chunk_bytes) + 1
+            if stop:
+                yield self._take(stop)
+            elif len(self._kept) > LINE_LIMIT_BYTES + 1:
+                with memoryview(self._kept) as view:
+                    gone = bytes(view[LINE_LIMIT_BYTES + 1 :])
+                del self._kept[LINE_LIMIT_BYTES + 1 :]
+                self._skip(gone)
+                return
+            else:
+                return
+
+    def _skip(self, gone: bytes) -> None:
+        self._skipped_bytes += len(gone)
+        if not self._kept.strip(_BLANKS) and gone.strip(_BLANKS):
+            self._kept[-1:] = b"?"  # a blank line is none; what makes this one a line is left out
+
+    def _take(self, size: int) -> bytes:
+        with memoryview(self._kept) as view:
+            payload = bytes(view[:size])
+        del self._kept[:size]
+        self.end += size + self._skipped_bytes
+        self._skipped_bytes = 0
+        return payload
+
+    def rest(self, *, is_broken: bool) -> bytes:
+        """The end. Where the bytes broke off, what follows the last line end is part of a line: it is left out, for
+        half a number would read as a whole one."""
+        is_partial = is_broken and not self._skipped_bytes
+        return self._take(self._kept.rfind(b"\n") + 1 if is_partial else len(self._kept))
+
+
+@dataclass(slots=True)
+class _JsonCutter:
+    """Whole when small; JSON lines are cut where a line begins with `{`. `is_over`: too large, nothing more is read."""
+
+    end: int
+    chunk_bytes: int
+    is_over: bool = False
+    _kept: bytearray = field(default_factory=bytearray)
+    _searched: int = 0
+
+    def cut(self, block: bytes) -> Iterator[bytes]:
+        self._kept += block
+        limit = _JSON_CHUNKS * self.chunk_bytes
+        while len(self._kept) > limit:
+            stop = self._kept.rfind(b"\n{", 0, limit) + 1
+            stop = stop or self._kept.find(b"\n{", max(limit - 1, self._searched - 1)) + 1
+            if not stop:
+                self._searched = len(self._kept)
+                if self._searched > JSON_LIMIT_BYTES:
+                    self._kept.clear()
+                    self.is_over = True
+                return
+            yield self._take(stop)
+
+    def _take(self, size: int) -> bytes:
+        payload = bytes(self._kept[:size])
+        del self._kept[:size]
+        self._searched = 0
+        self.end += size
+        return payload
+
+    def rest(self, *, is_broken: bool) -> bytes:
+        """The end; a document that broke off is left out."""
+        return self._take(self._kept.rfind(b"\n") + 1 if is_broken else len(self._kept))
+
+
+def _bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of bounded size, none of them empty."""
+    for block in blocks:
+        if len(block) <= _BLOCK_BYTES:
+            if block:
+                yield block
+        else:
+            for start in range(0, len(block), _BLOCK_BYTES):
+                yield block[start : start + _BLOCK_BYTES]
+
+
+def _after(blocks: Iterable[bytes], offset: int) -> Iterator[bytes]:
+    """The bytes from `offset` on."""
+    for block in blocks:
+        if offset >= len(block):
+            offset -= len(block)
+            continue
+        yield block[offset:] if offset else block
+        offset = 0
