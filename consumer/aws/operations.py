@@ -33,6 +33,9 @@ class Feature(StrEnum):
     MISSING_OBJECTS = "telling an object that is gone from one that is denied"
     OBJECT_REMOVAL = "deleting objects after they are exported"
     MESSAGES = "being told of new flow log objects"
+    LOG_GROUP_READING = "reading flow logs by polling log groups"
+    LOG_GROUP_CLASS = "saying that a log group's class cannot be read"
+    FLEET = "sharing log groups and slots among agents, in our own account"
     TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
 
 
@@ -95,6 +98,14 @@ DESCRIBE_DESTINATIONS = Operation(
     "arn:{partition}:logs:{region}:{account}:destination:*",
     page_size=50,
 )
+FILTER_LOG_EVENTS = Operation("logs", "FilterLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP)
+GET_LOG_EVENTS = Operation("logs", "GetLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP)
+DESCRIBE_LOG_STREAMS = Operation(
+    "logs", "DescribeLogStreams", Feature.LOG_GROUP_READING, "logStreams", _LOG_GROUP, page_size=50
+)
+DESCRIBE_LOG_GROUPS = Operation(
+    "logs", "DescribeLogGroups", Feature.LOG_GROUP_CLASS, "logGroups", _LOG_GROUP, page_size=50
+)
 GET_BUCKET_NOTIFICATION = Operation(
     "s3",
     "GetBucketNotificationConfiguration",
@@ -128,6 +139,8 @@ GET_ITEM = Operation("dynamodb", "GetItem", Feature.LEASES, resource=_LEASE_TABL
 PUT_ITEM = Operation("dynamodb", "PutItem", Feature.LEASES, resource=_LEASE_TABLE)
 UPDATE_ITEM = Operation("dynamodb", "UpdateItem", Feature.LEASES, resource=_LEASE_TABLE)
 DELETE_ITEM = Operation("dynamodb", "DeleteItem", Feature.LEASES, resource=_LEASE_TABLE)
+CREATE_TABLE = Operation("dynamodb", "CreateTable", Feature.FLEET, resource=_LEASE_TABLE)
+QUERY = Operation("dynamodb", "Query", Feature.FLEET, resource=_LEASE_TABLE)
 DEREGISTER_STREAM_CONSUMER = Operation(
     "kinesis", "DeregisterStreamConsumer", Feature.FAN_OUT, resource=f"{_STREAM}/consumer/*"
 )
@@ -169,6 +182,12 @@ OPERATIONS = (
     PUT_ITEM,
     UPDATE_ITEM,
     DELETE_ITEM,
+    CREATE_TABLE,
+    QUERY,
+    FILTER_LOG_EVENTS,
+    GET_LOG_EVENTS,
+    DESCRIBE_LOG_STREAMS,
+    DESCRIBE_LOG_GROUPS,
 )
 
 BY_NAME = {(operation.service, operation.name): operation for operation in OPERATIONS}

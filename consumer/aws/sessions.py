@@ -30,6 +30,7 @@ from cachetools import LRUCache
 from consumer.aws.faults import credentials_fault, translated
 from consumer.aws.operations import ASSUME_ROLE, BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
 from consumer.aws.profiles import Profile, read_lines, read_profiles
+from consumer.aws.raw_answers import keep_bodies
 from consumer.aws.roles import Access, AccountTarget, Role, Target
 from consumer.aws.settings import AwsSettings
 from consumer.errors import ConfigurationError, Fault, ProtocolError, VpcflowError
@@ -144,6 +145,20 @@ class Sessions:
             if access not in self._accounts:
                 self._accounts[access] = str(self.call(GET_CALLER_IDENTITY, Target(access, self.region))["Account"])
             return self._accounts[access]
+
+    def targets_of(self, account: str, region: str) -> list[Target]:
+        """As whom an account can be read in a region, first choice first; empty when nobody of ours is that account.
+
+        Who cannot say which account they are is left out. May block.
+        """
+        found = []
+        for one in self.account_targets():
+            try:
+                if self.account(one.access) == account:
+                    found.append(Target(one.access, region))
+            except VpcflowError as error:
+                self._log.warning("credentials do not say whose they are", place=str(one.access), reason=str(error))
+        return found
 
     def _accesses(self) -> list[Access]:
         """Everybody we are to be, once each; of two profiles of one account the first."""
@@ -261,6 +276,7 @@ class Sessions:
         )
         with _configuration_faults():
             client: BaseClient = session.create_client(service, region_name=region, config=config)
+        keep_bodies(client, service)
         client.meta.events.register_first("provide-client-params", _refuse_undeclared)
         return client
 
