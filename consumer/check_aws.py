@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
-from consumer.config import AccessOptions
+from consumer.config import AccessOptions, Settings
 from consumer.discovery.check import AccessCheck, Finding, Verdict
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.state.assignments import Assignments
@@ -26,19 +27,27 @@ _COLOURS = {"ok": "green", "denied": "red", "failed": "red"}
 
 def run_check_aws(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool) -> int:
     """0 when the main job can run, 1 when it cannot. Raises ConfigurationError."""
-    settings = options.settings(environment)
-    sessions, clock = Sessions(settings.aws), SystemClock()
-    threads = settings.aws.parallel_targets
-    keeper = InventoryKeeper(sessions, settings.discovery, Assignments(None), clock, threads)
-    with Console(stderr=True).status("trying what the agent needs"):
-        verdict = AccessCheck(sessions, keeper, settings.kcl, settings.streams, clock, threads).run()
+    verdict = try_aws(options.settings(environment))
     if as_json:
-        answer = {"may_run": verdict.may_run, **asdict(verdict)}
-        sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(orjson.dumps(answer(verdict), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         sys.stdout.flush()
     else:
         show(verdict, Console())
     return 0 if verdict.may_run else 1
+
+
+def try_aws(settings: Settings) -> Verdict:
+    """Make every call the agent makes, once. Blocks for seconds. Raises ConfigurationError."""
+    sessions, clock = Sessions(settings.aws), SystemClock()
+    threads = settings.aws.parallel_targets
+    keeper = InventoryKeeper(sessions, settings.discovery, Assignments(None), clock, threads)
+    with Console(stderr=True).status("trying what the agent needs"):
+        return AccessCheck(sessions, keeper, settings.kcl, settings.streams, clock, threads).run()
+
+
+def answer(verdict: Verdict) -> dict[str, Any]:
+    """The verdict for programs."""
+    return {"may_run": verdict.may_run, **asdict(verdict)}
 
 
 def show(verdict: Verdict, console: Console) -> None:

@@ -16,10 +16,12 @@ import click
 from consumer import __version__
 from consumer.commands.check import check
 from consumer.commands.common import answers
+from consumer.commands.config import config
 from consumer.commands.demo import demo
 from consumer.commands.discover import discover
 from consumer.commands.dump import dump
 from consumer.commands.elements import elements
+from consumer.commands.init import init
 from consumer.commands.kcl import kcl
 from consumer.commands.replay import replay
 from consumer.commands.run import run
@@ -68,7 +70,7 @@ def main() -> None:
     prepare_process()
 
 
-for command in (run, demo, replay, dump, elements, discover, check, kcl):
+for command in (init, run, demo, replay, dump, elements, discover, check, config, kcl):
     main.add_command(command)
 
 

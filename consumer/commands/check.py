@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,9 +20,37 @@ from consumer.commands.common import (
 )
 
 
-@click.group()
-def check() -> None:
-    """Prove that something the agent needs works, and name what is missing."""
+@click.group(invoke_without_command=True)
+@access_options
+@JSON_OPTION
+@click.pass_context
+def check(context: click.Context, as_json: bool, **access: Any) -> None:
+    """Prove that what the agent needs works, and name what is missing: everything, or one thing by its name.
+
+    Without a name: the configuration, every account and region, and each collector of the configuration, which is
+    sent one marked flow. Exit code 1 when something stands in the agent's way.
+    """
+    if context.invoked_subcommand is None:
+        _check_all(as_json, access)
+
+
+@answers
+def _check_all(as_json: bool, access: dict[str, Any]) -> int:
+    from consumer.check_all import run_check_all
+    from consumer.config import AccessOptions
+
+    return run_check_all(AccessOptions(**access), os.environ, as_json=is_piped(as_json))
+
+
+@check.command("config")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@answers
+def check_config(file: Path) -> None:
+    """Read a configuration file, with the environment's overrides, and name every fault in it. Asks nobody else."""
+    from consumer.config import load_settings
+    from consumer.effective import summary
+
+    click.echo(f"ok: {file}: {summary(load_settings(file, os.environ))}")
 
 
 @check.command("collector")

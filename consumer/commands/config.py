@@ -1,0 +1,34 @@
+"""`vpcflow config`: what a configuration file means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from consumer.commands.common import CONFIG_OPTION, answers
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option(
+    "--check",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Name every fault of FILE and end; exit code 2 when there is one.",
+)
+@click.option("--show-effective", is_flag=True, help="Print every setting as it will be used (the default).")
+@answers
+def config(config: Path | None, file: Path | None, show_effective: bool) -> int:  # noqa: ARG001  it is the default
+    """Show the configuration that counts: file, included files and environment together, secrets masked.
+
+    TOML; settings that differ from their default are marked. Nothing but the files is read.
+    """
+    from consumer.config import load_settings
+    from consumer.effective import effective_toml, summary
+
+    settings = load_settings(file or config, os.environ)
+    click.echo(f"ok: {file}: {summary(settings)}" if file else effective_toml(settings), nl=bool(file))
+    return 0
