@@ -23,14 +23,13 @@ from consumer.commands.common import (
 @click.group(invoke_without_command=True)
 @access_options
 @JSON_OPTION
-@click.pass_context
-def check(context: click.Context, as_json: bool, **access: Any) -> None:
+def check(as_json: bool, **access: Any) -> None:
     """Prove that what the agent needs works, and name what is missing: everything, or one thing by its name.
 
     Without a name: the configuration, every account and region, and each collector of the configuration, which is
     sent one marked flow. Exit code 1 when something stands in the agent's way.
     """
-    if context.invoked_subcommand is None:
+    if click.get_current_context().invoked_subcommand is None:
         _check_all(as_json, access)
 
 
