@@ -53,13 +53,15 @@ class StoredObject:
 
     Both block, ask again from the byte where a connection broke, back off when throttled, and raise RetryableError
     when that does not help, RefusedError with code PreconditionFailed when the object was replaced meanwhile, Stopped
-    when `stop` is set while they wait. `retries` counts how often a read was taken up again.
+    when `stop` is set while they wait. `read_bytes` were fetched; `retries`: how often a read
+    was taken up again.
     """
 
     def __init__(self, sessions: Sessions, place: Place, clock: Clock, stop: threading.Event) -> None:
         self.place = place
         self.etag = ""
         self.size_bytes = 0
+        self.read_bytes = 0
         self.retries = 0
         self._sessions = sessions
         self._clock = clock
@@ -96,6 +98,7 @@ class StoredObject:
                 continue
             failures = 0
             position += len(block)
+            self.read_bytes += len(block)
             yield block
         self.close()
 
@@ -122,6 +125,7 @@ class StoredObject:
             finally:
                 if body is not None:
                     body.close()
+        self.read_bytes += len(found)
         return bytes(found)
 
     def _ask(self, start: int, end: int) -> Any:

@@ -78,3 +78,9 @@ def read_key(key: str, size_bytes: int | None = None) -> ObjectKey:
         found,
         is_sure=bool(best),
     )
+
+
+def folder_of(key: str) -> str:
+    """What the objects of one account and region share: the key up to the date, else its folder."""
+    parts = re.split(r"/(?:\d{4}|year=\d{4})/", key, maxsplit=1)
+    return parts[0] if len(parts) > 1 else key.rpartition("/")[0]

@@ -1,0 +1,41 @@
+"""Deleting objects once they are exported, where the user asks for it.
+
+Belongs here: the conditions under which it may be done. Does not: when (s3_objects.py). A bucket without versioning is
+refused unless the user insists: with versioning a deletion can be taken back.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from consumer.aws.operations import DELETE_OBJECT, GET_BUCKET_VERSIONING
+from consumer.aws.sessions import Sessions
+from consumer.aws.stored_object import Place
+from consumer.errors import RefusedError
+
+
+class Remover:
+    """Thread-safe; asks for a bucket's versioning once. Raises what Sessions.call raises, RefusedError where the bucket
+    is not versioned."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._lock = threading.Lock()
+        self._versioned: dict[str, bool] = {}
+
+    def remove(self, place: Place, *, is_forced: bool) -> None:
+        """Delete one object."""
+        if not is_forced and not self._is_versioned(place):
+            fix = "switch versioning on, or set delete_unversioned = true for this bucket"
+            raise RefusedError(
+                DELETE_OBJECT.action, "NotVersioned", f"bucket {place.bucket} keeps no old versions: {fix}"
+            )
+        self._sessions.call(DELETE_OBJECT, place.target, **place.parameters())
+
+    def _is_versioned(self, place: Place) -> bool:
+        with self._lock:
+            if place.bucket not in self._versioned:
+                owner = {"ExpectedBucketOwner": place.owner} if place.owner else {}
+                answer = self._sessions.call(GET_BUCKET_VERSIONING, place.target, Bucket=place.bucket, **owner)
+                self._versioned[place.bucket] = answer.get("Status") == "Enabled"
+            return self._versioned[place.bucket]
