@@ -15,7 +15,8 @@ from consumer.aws.stored_object import Place
 from consumer.errors import PermissionDeniedError, RefusedError, VpcflowError
 from consumer.sources.s3_keys import folder_of
 
-_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"})
+GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"})
+"""Error codes of what is not there (S3 API reference, "Error responses")."""
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
@@ -32,7 +33,7 @@ class Refusal:
 def is_missing(sessions: Sessions, place: Place, error: VpcflowError) -> bool:
     """Whether there is no such object. Asks once more where 403 may mean either; unsure counts as not missing."""
     if isinstance(error, RefusedError):
-        return error.code in _GONE
+        return error.code in GONE
     if "kms" in str(error.__cause__).lower():
         return False
     parameters = {name: value for name, value in place.parameters().items() if name != "Key"}

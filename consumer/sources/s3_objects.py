@@ -24,7 +24,7 @@ from consumer.model.log_format import LogFormat
 from consumer.sources.base import Process
 from consumer.sources.notices import Notice
 from consumer.sources.objects import Chunk, Position, read_chunks
-from consumer.sources.s3_access import Refusal, explain, is_missing
+from consumer.sources.s3_access import GONE, Refusal, explain, is_missing
 from consumer.sources.s3_keys import ObjectKey, folder_of, read_key
 from consumer.sources.s3_proof import is_flow_log
 from consumer.sources.s3_removal import Remover
@@ -122,6 +122,8 @@ class ObjectReader:
             result = self._export(notice, process, stop, is_lost)
         except Stopped:
             result = INTERRUPTED
+        except (PermissionDeniedError, RefusedError) as error:
+            result = self._changed(notice, error)
         except RetryableError as error:
             result = Result("later", str(error), is_over=False, delay_seconds=LATER_SECONDS)
         except Exception as error:
@@ -157,6 +159,16 @@ class ObjectReader:
                 self._journal.release(identity)
         finally:
             stored.close()
+
+    def _changed(self, notice: Notice, error: PermissionDeniedError | RefusedError) -> Result:
+        """What became of an object while it was read."""
+        if isinstance(error, RefusedError) and error.code in ("PreconditionFailed", "412"):
+            return Result("replaced", "another object has its key now", is_over=False, delay_seconds=1)
+        if isinstance(error, RefusedError) and error.code in GONE:
+            return Result("gone")
+        refusal = explain(Place(self._target, notice.bucket, notice.key), error)
+        self._observer.refused(refusal)
+        return Result("denied", refusal.reason, is_over=False, delay_seconds=DENIED_SECONDS)
 
     def _known(self, identity: ObjectIdentity) -> Result | None:
         done = self._journal.done(identity)

@@ -140,7 +140,7 @@ class FlowBucket:
         number = next(_numbers)
         self.bucket, name = f"flow-logs-{number}", f"new-objects-{number}"
         self.s3.create_bucket(Bucket=self.bucket)
-        attributes = {"VisibilityTimeout": "30"}
+        attributes: Any = {"VisibilityTimeout": "30"}
         self.dead_letter_url = ""
         if dead_letter_after:
             self.dead_letter_url = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
@@ -151,7 +151,7 @@ class FlowBucket:
         self.url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         self.arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         if announces:
-            rule = {"QueueArn": self.arn, "Events": ["s3:ObjectCreated:*"]}
+            rule: Any = {"QueueArn": self.arn, "Events": ["s3:ObjectCreated:*"]}
             self.s3.put_bucket_notification_configuration(
                 Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": [rule]}
             )
