@@ -31,7 +31,7 @@ def install_debian_packages(progress: Progress) -> None:
     packages = missing_packages()
     if not packages:
         return
-    command = f"apt-get install --yes --no-install-recommends {' '.join(packages)}"
+    command = f"apt-get -o DPkg::Lock::Timeout=600 install --yes --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise MissingError(f"{', '.join(packages)} not installed: run `sudo {command}`, then `make interop`")
     progress.begin(f"installing {', '.join(packages)}")

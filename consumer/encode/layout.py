@@ -58,7 +58,8 @@ class Layout:
     `steps`: uint64[s, 4], by Place; those of place p are `steps[bounds[p]:bounds[p + 1]]`. A step: source word; offset
     in the record; left shift in bits (ADDRESS: size in bytes); null bit (NULLABLE) or number of the reference (NAME).
     `nulls`: uint64[k, 2], for each NULLABLE step what stands for null and the largest number that fits.
-    `fixed_size`: bytes before the first string. `elements`: in the order of the wire.
+    `fixed_size`: bytes before the first string. `elements`: in the order of the wire. `smallest_message_size`: bytes
+    that hold the template record (it cannot be split), and a record whose strings are all empty.
     """
 
     template_id: int
@@ -68,12 +69,7 @@ class Layout:
     bounds: tuple[np.uint64, ...]
     nulls: NDArray[np.uint64]
     fixed_size: int
-
-    @property
-    def smallest_message_size(self) -> int:
-        """Bytes that hold the template record (it cannot be split), and a record whose strings are all empty."""
-        strings = sum(element.is_variable for element in self.elements)
-        return HEADERS_BYTES + max(len(self.template), self.fixed_size + strings)
+    smallest_message_size: int
 
 
 def select_lines(
@@ -141,15 +137,18 @@ def build_layout(lines: Iterable[Selected], key: TemplateKey, slot: int, setting
             offset += size
         places.append(line.place)
     template_id = key.template_id(slot)
+    template = template_record(template_id, elements, settings.private_enterprise_number)
+    string_count = sum(element.is_variable for element in elements)
     nullable = (item.line for item in used if item.line.place is Place.NULLABLE)
     return Layout(
         template_id=template_id,
-        template=template_record(template_id, elements, settings.private_enterprise_number),
+        template=template,
         elements=elements,
         steps=np.array(steps, dtype=np.uint64).reshape(-1, 4),
         bounds=tuple(np.searchsorted(places, np.arange(len(Place) + 1)).astype(np.uint64)),
         nulls=np.array([(line.null, (1 << 8 * line.element.size) - 1) for line in nullable], np.uint64).reshape(-1, 2),
         fixed_size=offset,
+        smallest_message_size=HEADERS_BYTES + max(len(template), offset + string_count),
     )
 
 

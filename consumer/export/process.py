@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -56,7 +56,7 @@ class ExportingProcess:
             for batch in self._with_options(collector, batches[collector.encoding_key]):
                 collector.offer(batch)
         left = {
-            collector: deque(map(Outgoing, self._with_options(collector, batches[collector.encoding_key])))
+            collector: _jobs(self._with_options(collector, batches[collector.encoding_key]))
             for collector in self._required
         }
         while left:
@@ -126,6 +126,19 @@ class ExportingProcess:
             waits = [collector.advance(None) for collector in (self.collectors if everybody else self._optional)]
             pause = min((wait for wait in waits if wait is not None), default=_TEND_SECONDS)
             self._clock.wait(self._closing, min(pause, _QUEUE_POLL_SECONDS if self._optional else _TEND_SECONDS))
+
+
+def _jobs(batches: Iterable[MessageBatch]) -> deque[Outgoing]:
+    """What is to be sent, in this order. Options templates are told all at once: one head start does for all kinds.
+
+    Those of flows come later, as before: libfixbuf names our elements only in templates it reads after their types.
+    """
+    jobs = deque(map(Outgoing, batches))
+    options = [job for job in jobs if job.is_options]
+    templates = {number: record for job in options for number, record in job.templates.items()}
+    for job in options:
+        job.templates = templates
+    return jobs
 
 
 def _advance(collector: Collector, jobs: deque[Outgoing]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from consumer.export.header import HEADER, HEADERS_BYTES, SEQUENCE_MASK, SET_HEADER, VERSION
 from consumer.export.outgoing import Sent, Stretch
@@ -34,16 +35,27 @@ class _Announcement:
     due_at: float = 0.0
     interval: float = _FIRST_REFRESH_SECONDS
     messages_left: int = 0
+    untold: deque[bytearray] = field(default_factory=deque)
+    """Template messages that wait for their turn."""
+    has_news: bool = False
+    """`untold` holds what the collector does not know; else it is a refresh."""
+    readable_at: float = float("-inf")
+    """When the collector has had time to learn what it did not know."""
 
 
 class Session:
     """Mutable; one collector's, guarded by its lock."""
 
-    def __init__(self, message_limit: int, refresh_seconds: float, refresh_messages: int) -> None:
+    def __init__(
+        self, message_limit: int, refresh_seconds: float, refresh_messages: int, lead_seconds: float = 0.0
+    ) -> None:
         self.message_limit = message_limit
         """No template message is larger where it can be helped; follows the path."""
         self._refresh_seconds = refresh_seconds
         self._refresh_messages = refresh_messages
+        self._lead_seconds = lead_seconds
+        self._introduced_at = float("-inf")
+        """When the collector has had time to take note of this session; -inf: it never heard of it."""
         self._announcements: dict[int, _Announcement] = {}
         self.sequences: dict[int, int] = {}
         self._recent: deque[Sent | Stretch] = deque()
@@ -58,25 +70,47 @@ class Session:
 
     def forget_announcements(self) -> None:
         """The collector may have been started again: tell it every template before data of its domain."""
+        self._introduced_at = float("-inf")
         for announcement in self._announcements.values():
             announcement.is_due = True
 
-    def due_templates(self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float) -> list[bytearray]:
-        """Template messages (not stamped) that must go before the next data message of `domain`; mostly none.
+    def due_templates(
+        self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float
+    ) -> Iterator[bytearray]:
+        """Template messages (not stamped) to send now, before the next data message of `domain`; mostly none.
 
-        All templates of the domain go together when a refresh is due, else those that are new or changed.
+        All templates of the domain go together when a refresh is due, else those that are new or changed. Asking for
+        the next one says that the last one went. Data may go when `lead_left` is 0; until then more may become due:
+        the first message of a session goes alone, for goflow2's workers each make room for an exporter they do not
+        know yet, and what the first of them had learnt is forgotten.
         """
         announcement = self._announcements.setdefault(domain, _Announcement())
         known = announcement.templates
         wanted = {number: (set_id, record) for number, record in templates.items()}
         fresh = {number: wanted[number] for number in wanted if known.get(number) != wanted[number]}
         known.update(fresh)
+        announcement.has_news |= bool(fresh) or announcement.is_due
         if announcement.is_due or now >= announcement.due_at or announcement.messages_left <= 0:
             self._schedule(announcement, now)
+            announcement.untold.clear()
             fresh = known
-        if not fresh:
-            return []
-        return list(template_messages(domain, fresh.values(), self.message_limit))
+        announcement.untold += template_messages(domain, fresh.values(), self.message_limit)
+        while announcement.untold and now >= self._introduced_at:
+            yield announcement.untold[0]
+            announcement.untold.popleft()
+            if self._introduced_at == float("-inf"):
+                self._introduced_at = now + self._lead_seconds
+            if announcement.has_news and not announcement.untold:
+                announcement.has_news = False
+                announcement.readable_at = now + self._lead_seconds
+
+    def lead_left(self, domain: int, now: float) -> float:
+        """Seconds until data of `domain` may follow its templates; 0.0 but right after something new was told.
+
+        A collector that reads messages side by side may read data before the template sent ahead of them, and then
+        drops them. A refresh tells nothing new and needs no head start.
+        """
+        return max(0.0, self._announcements[domain].readable_at - now, self._introduced_at - now)
 
     def _schedule(self, announcement: _Announcement, now: float) -> None:
         if announcement.is_due:
@@ -109,12 +143,13 @@ class Session:
             self._recent_count -= recent.popleft().message_count
 
     def newest_templates(self) -> list[bytearray]:
-        """Template messages of the domain that spoke last (any, before the first): what a probe sends."""
+        """Templates of the domain that spoke last (any, before the first), one message: what a probe sends."""
         newest = self._recent[-1] if self._recent else None
         domain = next(newest.each()).domain if newest else next(iter(self._announcements), None)
         if domain is None:
             return []
-        return list(template_messages(domain, self._announcements[domain].templates.values(), self.message_limit))
+        messages = template_messages(domain, self._announcements[domain].templates.values(), self.message_limit)
+        return list(islice(messages, 1))
 
     def rewind(self, heads: Sequence[bytes], now: float) -> list[Sent]:
         """Data messages to send again after a refusal, in order; sequence numbers go back to the first of them.

@@ -154,6 +154,13 @@ class CollectorSettings(BaseModel, frozen=True, extra="forbid"):
     template_refresh_messages: int = Field(
         4096, ge=1, le=10_000_000, description="Templates are sent again after this many messages."
     )
+    template_lead_ms: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="Head start of a template the collector does not know yet before the first record that needs it. "
+        "goflow2 reads messages side by side and drops records that overtake their template; 0 = none.",
+    )
     options: tuple[OptionKind, ...] = Field(
         ("selector", "types", "interfaces", "statistics"),
         description="What else is told, for domains that have flows: selector = nothing is sampled (goflow2 and "

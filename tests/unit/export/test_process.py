@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.errors import ConfigurationError, Stopped
 from consumer.export import link
-from consumer.export.collector import QUEUE_BYTES, Collector
+from consumer.export.backlog import QUEUE_BYTES
+from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.export.status import CollectorCounts, CollectorStatus
@@ -65,7 +68,7 @@ def offload(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return bool(request.param)
 
 
-_DEFAULTS: dict[str, object] = {"rate": 0}
+_DEFAULTS: dict[str, object] = {"rate": 0, "template_lead_ms": 0}
 
 
 def settings(address: str, **others: object) -> CollectorSettings:
@@ -150,6 +153,40 @@ def test_templates_are_repeated_in_the_middle_of_a_batch_when_their_count_is_rea
         True,
         False,
     ]
+
+
+def test_data_wait_for_a_template_the_collector_did_not_know_and_never_again(listening: Receiver) -> None:
+    """Pacing off: only the head start makes anything wait."""
+    bench = Bench(settings(listening.address, template_lead_ms=20))
+    arrived: list[list[bool]] = []
+    bench.when_waiting(lambda _: arrived.append([message.is_template for message in listening.messages()]))
+    bench.send(message_batch([3, 2]))
+    assert arrived == [[True]]
+    assert bench.clock.waited == [pytest.approx(0.02)]
+    assert [message.is_template for message in listening.messages()] == [False, False]
+    bench.send(message_batch([3, 2] * 300))
+    assert len(bench.clock.waited) == 1
+
+
+def test_options_of_all_kinds_share_one_head_start_and_flows_have_their_own(listening: Receiver) -> None:
+    class TwoKinds:
+        def build(self, kind: OptionKind, *_: object) -> MessageBatch:
+            number = {"selector": 256, "types": 257}[kind]
+            return replace(message_batch([1], is_options=True), templates={number: struct.pack("!H", number) + b"..."})
+
+    bench = Bench(settings(listening.address, template_lead_ms=20, options=["selector", "types"]))
+    ExportingProcess(bench.collectors, bench.clock, TwoKinds()).send({None: message_batch([3])}, bench.stop)
+    messages = listening.messages()
+    assert [message.set_id for message in messages] == [3, 300, 300, 2, 300]
+    assert len(messages[0].body) == 10
+    assert bench.clock.waited == [pytest.approx(0.02)] * 2
+
+
+def test_a_template_refreshed_by_count_holds_nothing_up(listening: Receiver) -> None:
+    bench = Bench(settings(listening.address, template_lead_ms=20, template_refresh_messages=2))
+    bench.send(message_batch([1] * 5))
+    assert len(bench.clock.waited) == 1
+    assert sum(message.is_template for message in listening.messages()) == 3
 
 
 # Several collectors.
@@ -256,7 +293,7 @@ def test_a_collector_that_came_back_is_told_the_options_again() -> None:
 def test_options_that_a_collector_cannot_take_are_no_lost_flows() -> None:
     bench = Bench(settings(f"127.0.0.1:{unused_port()}", required=False))
     options = message_batch([1], is_options=True)
-    bench.collectors[0]._queued_octets = QUEUE_BYTES
+    bench.collectors[0]._backlog._octets = QUEUE_BYTES
     bench.collectors[0].offer(options)
     assert bench.collectors[0].counts.dropped_records == 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from consumer.export.header import HEADER
 from consumer.export.outgoing import Outgoing, Sent, Stretch
 from consumer.export.session import REMEMBERED_MESSAGES, Session, template_messages
@@ -14,8 +16,10 @@ OTHER = struct.pack("!HHHH", 301, 1, 2, 4)
 DOMAIN = 7
 
 
-def session(refresh_seconds: float = 300, refresh_messages: int = 4096, size: int = 1400) -> Session:
-    return Session(size, refresh_seconds, refresh_messages)
+def session(
+    refresh_seconds: float = 300, refresh_messages: int = 4096, size: int = 1400, lead_seconds: float = 0.0
+) -> Session:
+    return Session(size, refresh_seconds, refresh_messages, lead_seconds)
 
 
 def read(messages: list[bytearray]) -> list[Message]:
@@ -24,7 +28,7 @@ def read(messages: list[bytearray]) -> list[Message]:
 
 def due(of: Session, now: float, domain: int = DOMAIN, **templates: bytes) -> list[Message]:
     wanted = {int(number.lstrip("_")): record for number, record in templates.items()} or {300: TEMPLATE}
-    return read(of.due_templates(domain, wanted, 2, now))
+    return read(list(of.due_templates(domain, wanted, 2, now)))
 
 
 def test_templates_go_before_the_first_data_of_each_domain() -> None:
@@ -50,6 +54,53 @@ def test_templates_go_again_after_one_second_then_at_twice_the_interval_up_to_th
             moments.append(now)
         now += 0.25
     assert moments == [0.0, 1.0, 3.0, 7.0, 12.0, 17.0]
+
+
+def test_what_the_collector_does_not_know_yet_has_a_head_start_and_a_refresh_needs_none() -> None:
+    told = session(lead_seconds=0.02)
+    due(told, 10.0)
+    assert told.lead_left(DOMAIN, 10.0) == pytest.approx(0.02)
+    assert told.lead_left(DOMAIN, 10.005) == pytest.approx(0.015)
+    assert told.lead_left(DOMAIN, 10.03) == 0.0
+    assert len(due(told, 11.5)) == 1
+    assert told.lead_left(DOMAIN, 11.5) == 0.0
+    due(told, 12.0, _301=OTHER)
+    assert told.lead_left(DOMAIN, 12.0) == pytest.approx(0.02)
+
+
+def test_a_collector_that_may_have_been_started_again_has_its_head_start_again() -> None:
+    told = session(lead_seconds=0.02)
+    due(told, 10.0)
+    told.forget_announcements()
+    due(told, 20.0)
+    assert told.lead_left(DOMAIN, 20.0) == pytest.approx(0.02)
+
+
+def test_the_first_message_of_a_session_goes_alone_whatever_domain_comes_second() -> None:
+    told = session(size=512, lead_seconds=0.02)
+    many = {number: struct.pack("!HH", number, 100) + bytes(400) for number in (300, 301, 302)}
+    assert len(list(told.due_templates(DOMAIN, many, 2, 10.0))) == 1
+    assert due(told, 10.01, domain=8) == []
+    assert told.lead_left(8, 10.01) == pytest.approx(0.01)
+    assert len(list(told.due_templates(DOMAIN, many, 2, 10.02))) == 2
+    assert len(due(told, 10.02, domain=8)) == 1
+    assert told.lead_left(DOMAIN, 10.02) == told.lead_left(8, 10.02) == pytest.approx(0.02)
+    assert list(told.due_templates(DOMAIN, many, 2, 10.04)) == []
+
+
+def test_a_template_that_could_not_be_sent_is_still_to_be_told() -> None:
+    told = session()
+    assert next(iter(told.due_templates(DOMAIN, {300: TEMPLATE}, 2, 0.0)))
+    assert len(due(told, 0.1)) == 1
+    assert due(told, 0.2) == []
+
+
+def test_a_head_start_holds_the_data_of_its_domain_only() -> None:
+    told = session(lead_seconds=0.02)
+    due(told, 10.0)
+    due(told, 10.05, domain=8)
+    assert told.lead_left(DOMAIN, 10.05) == 0.0
+    assert told.lead_left(8, 10.05) == pytest.approx(0.02)
 
 
 def test_a_refresh_tells_all_templates_of_the_domain() -> None:
