@@ -26,6 +26,7 @@ from consumer.errors import ConfigurationError, Fault
 from consumer.export.settings import CollectorSettings
 from consumer.kcl.properties import property_faults
 from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.sources.polling import PollingSettings
 from consumer.sources.s3_settings import QueueSettings, S3Settings
 from consumer.telemetry.settings import TelemetrySettings
 
@@ -87,6 +88,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     aws: AwsSettings = AwsSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     kcl: KclSettings = KclSettings()
+    polling: PollingSettings = PollingSettings()
     s3: S3Settings = S3Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
     collectors: Annotated[tuple[CollectorSettings, ...], Field(description="Where flows go; at least one.")] = ()

@@ -25,6 +25,7 @@ from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.inventory import Inventory
 from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
+from consumer.select.arrival import newly_arrived
 from consumer.select.log_status import reportable_rows
 from consumer.select.selection import EXPORTED_BY_POLLING, CurrentReporting, Selection, report_every_row
 
@@ -124,7 +125,7 @@ class Pipeline:
                     tally += piece.tally
                     self._quarantine(piece)
                     if piece.batch is not None:
-                        cut_strings += self._select(lane, piece, piece.batch, delivery.received_at, tally)
+                        cut_strings += self._select(lane, piece, piece.batch, delivery, tally)
             unnamed = lane.joiner.take_counts()
         if not tally.is_balanced:
             raise ProtocolError(f"the counts of {delivery.origin.label()} do not balance: {tally}")
@@ -132,7 +133,7 @@ class Pipeline:
         self._ledger.count(delivery.origin, tally, cut_strings, unnamed)
         return tally
 
-    def _select(self, lane: Lane, piece: Decoded, batch: FlowBatch, received_at: float, tally: Tally) -> int:
+    def _select(self, lane: Lane, piece: Decoded, batch: FlowBatch, delivery: Delivery, tally: Tally) -> int:
         """Export the rows that are flows, that the plan reports by this way, and that did not go out before.
 
         Returns how many strings were cut. Claimed batch by batch: a batch's rows are *seen* once its last datagram
@@ -142,9 +143,12 @@ class Pipeline:
         origin = piece.origin
         rows = _kept(reportable_rows(batch), tally)
         reporting = self._reporting()
-        if origin.kind is SourceKind.KINESIS and received_at <= reporting.cut_off(origin):
+        if origin.kind is SourceKind.KINESIS and delivery.received_at <= reporting.cut_off(origin):
             tally.dropped[EXPORTED_BY_POLLING] += len(rows)
             return 0
+        if piece.events is not None:
+            times = piece.events.ingestion_times
+            rows = _kept(newly_arrived(batch.line_numbers, rows, times, delivery.arrived_after), tally)
         rows = _kept(reporting.rows(batch, rows, origin), tally)
         if not len(rows):
             return 0

@@ -75,6 +75,8 @@ class Delivery:
     one text object, each ending at a line boundary; None when each payload stands alone (an envelope).
     `fault`: what the source itself could not read after these payloads (`bad_gzip`: the object ends in the middle of
     its gzip); counted as a fault of a payload.
+    `arrived_after`: Unix seconds; log events that AWS took earlier (or just then) went out before, and come again only
+    because they are asked for by their timestamps.
     `acknowledge` is called once, after the last datagram of the delivery was handed to the kernel for every
     required collector; it may block (a checkpoint) and is called on the source's own thread.
     """
@@ -85,3 +87,4 @@ class Delivery:
     text: TextState | None = None
     fault: str = ""
     acknowledge: Callable[[], None] = field(default=_nothing)
+    arrived_after: float = float("-inf")
