@@ -106,6 +106,8 @@ DESCRIBE_LOG_STREAMS = Operation(
 DESCRIBE_LOG_GROUPS = Operation(
     "logs", "DescribeLogGroups", Feature.LOG_GROUP_CLASS, "logGroups", _LOG_GROUP, page_size=50
 )
+DESCRIBE_ACCOUNT_POLICIES = Operation("logs", "DescribeAccountPolicies", Feature.SUBSCRIPTIONS, resource=_LOG_GROUP)
+"""Subscriptions of a whole account. One answer: an account has one policy of this type (CloudWatch Logs quotas)."""
 GET_BUCKET_NOTIFICATION = Operation(
     "s3",
     "GetBucketNotificationConfiguration",
@@ -160,6 +162,7 @@ OPERATIONS = (
     DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS,
     DESCRIBE_SUBSCRIPTION_FILTERS,
     DESCRIBE_DESTINATIONS,
+    DESCRIBE_ACCOUNT_POLICIES,
     GET_BUCKET_NOTIFICATION,
     GET_QUEUE_URL,
     GET_QUEUE_ATTRIBUTES,

@@ -1,8 +1,8 @@
 """Choosing, for every flow log, which source reports it, and saying why.
 
-Belongs here: the rules. Pure. Does not: finding anything out (survey.py), leaving rows out (select/). The plan is
-static: it knows what is set up, not what is healthy right now; a delivery that AWS itself calls failed counts, because
-it says so for days.
+Belongs here: the rules. Pure. Does not: the ways of one flow log (ways.py), leaving rows out (select/), what happens
+when a source fails (select/fallback.py). The plan knows what is set up, not what is healthy right now; a delivery that
+AWS itself calls failed counts, because it says so for days.
 
 Overlaps: flow logs of a VPC, its subnets and its interfaces each record the same flow. ACCEPT-only and REJECT-only
 logs are complements. A flow log of which every flow is reported by better ones is left out; one of which only a part
@@ -11,39 +11,17 @@ is, leaves those parts to them (`excluding`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from consumer.discovery.arn import Arn
 from consumer.discovery.estate import Part
-from consumer.discovery.settings import BucketSettings, LogGroupSettings
-from consumer.discovery.survey import Bucket, LogGroup, Stream, Survey, bucket_of, group_of
-from consumer.kcl.settings import StreamSettings
+from consumer.discovery.survey import Survey
+from consumer.discovery.ways import SOURCE_NAMES, Way, WayFinder, Ways, Wishes, name_of
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import Choice, FlowLog, Plan
 
-SOURCE_NAMES = {SourceKind.KINESIS: "Kinesis", SourceKind.CLOUDWATCH: "CloudWatch", SourceKind.S3: "S3"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user wants or does not want to be read."""
-
-    precedence: tuple[SourceKind, ...] = (SourceKind.KINESIS, SourceKind.CLOUDWATCH, SourceKind.S3)
-    streams: tuple[StreamSettings, ...] = ()
-    log_groups: tuple[LogGroupSettings, ...] = ()
-    buckets: tuple[BucketSettings, ...] = ()
-    max_streams: int = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How one flow log could reach us; `source` None = not at all, for `reason`."""
-
-    source: SourceKind | None
-    via: str
-    reason: str
+__all__ = ["SOURCE_NAMES", "Wishes", "make_plan"]
 
 
 def make_plan(survey: Survey, wishes: Wishes) -> Plan:
@@ -56,36 +34,69 @@ class _Planner:
     survey: Survey
     wishes: Wishes
     _inside: dict[str, tuple[str, ...]] = field(init=False)
-    _groups: dict[tuple[str, str, str], LogGroup] = field(init=False)
-    _buckets: dict[str, Bucket] = field(init=False)
-    _readable: dict[str, str] = field(init=False)
-    """Why a stream is not read, by ARN; empty = it is."""
 
     def plan(self) -> Plan:
         self._inside = dict(_containers(self.survey.parts.values()))
-        self._groups = {(one.account, one.region, one.name): one for one in self.survey.log_groups}
-        self._buckets = {one.name: one for one in self.survey.buckets}
-        self._readable = dict(_readable_streams(self.survey.streams, self.wishes))
-        ways = {one.id: self._way(one) for one in self.survey.flow_logs}
+        finder = WayFinder(self.survey, self.wishes)
+        found = {one.id: self._choose(one, finder.ways(one)) for one in self.survey.flow_logs}
         picked: list[FlowLog] = []
         choices: dict[str, Choice] = {}
-        for flow_log in sorted(self.survey.flow_logs, key=lambda one: self._rank(one, ways[one.id])):
-            way = ways[flow_log.id]
-            choice = Choice(flow_log, way.source, way.via, way.reason)
-            if way.source is not None:
+        for flow_log in sorted(self.survey.flow_logs, key=lambda one: self._rank(found[one.id])):
+            choice = found[flow_log.id]
+            if choice.source is not None:
                 choice = self._without_overlap(choice, picked, choices)
             if choice.source is not None:
                 picked.append(flow_log)
             choices[flow_log.id] = choice
-        return Plan(MappingProxyType({one.id: choices[one.id] for one in self.survey.flow_logs}))
+        told = {one.id: self._with_twins(choices[one.id], choices) for one in self.survey.flow_logs}
+        return Plan(MappingProxyType(told), tuple(one.id for one in picked), MappingProxyType(self._inside))
 
-    def _rank(self, flow_log: FlowLog, way: _Way) -> tuple[object, ...]:
+    def _order(self, flow_log: FlowLog) -> tuple[SourceKind, ...]:
+        """The precedence for this flow log: what is said of its VPC goes first."""
+        first = self._wished(flow_log)
+        rest = tuple(one for one in self.wishes.precedence if one is not first)
+        return rest if first is None else (first, *rest)
+
+    def _wished(self, flow_log: FlowLog) -> SourceKind | None:
+        places = (flow_log.resource_id, *self._inside.get(flow_log.resource_id, ()))
+        return next((self.wishes.vpc_sources[place] for place in places if place in self.wishes.vpc_sources), None)
+
+    def _choose(self, flow_log: FlowLog, ways: Ways) -> Choice:
+        """The first usable way by precedence, as if this flow log were alone."""
+        order = self._order(flow_log)
+        usable = sorted((one for one in ways.ways if one.source in order), key=lambda one: order.index(one.source))
+        refusals = list(ways.refusals)
+        refusals += [
+            f"{SOURCE_NAMES[one.source]} is not in discovery.precedence" for one in ways.ways if one not in usable
+        ]
+        if usable:
+            chosen, others = usable[0], usable[1:]
+            reason = chosen.reason
+            if chosen.source is SourceKind.CLOUDWATCH:
+                refusals += [f"{SOURCE_NAMES[chosen.source]} goes before {SOURCE_NAMES[o.source]}" for o in others]
+                reason = f"log group {chosen.via} is polled: {'; '.join(refusals)}"
+            choice = Choice(flow_log, chosen.source, chosen.via, reason, ways.group, tuple(map(_words, others)))
+            choice = replace(choice, if_it_fails=_if_it_fails(chosen, others))
+        else:
+            choice = Choice(flow_log, None, ways.via, "; ".join(refusals), ways.group)
+        if choice.source is SourceKind.KINESIS:
+            choice = replace(choice, also=(*choice.also, *ways.refusals))
+        if flow_log.is_failing:
+            error = flow_log.delivery_error or "no reason given"
+            choice = replace(choice, reason=f"{choice.reason}; but AWS cannot deliver it: {error}")
+        wished = self._wished(flow_log)
+        if wished is not None and choice.source is not wished:
+            note = f"discovery.vpc_sources wants it by {SOURCE_NAMES[wished]}, which is no way for it"
+            choice = replace(choice, notes=(note,))
+        return replace(choice, notes=(*choice.notes, *ways.notes))
+
+    def _rank(self, choice: Choice) -> tuple[object, ...]:
         """Better ones first: delivered, by the preferred source, everything before a part, wide before narrow, rich."""
-        order = self.wishes.precedence
+        flow_log, order = choice.flow_log, self._order(choice.flow_log)
         return (
-            way.source is None,
+            choice.source is None,
             flow_log.is_failing,
-            order.index(way.source) if way.source else 0,
+            order.index(choice.source) if choice.source else 0,
             -len(flow_log.actions),
             len(self._inside.get(flow_log.resource_id, ())),
             -len(flow_log.log_format.split()),
@@ -102,7 +113,8 @@ class _Planner:
             names = " and ".join(one.id for one in covering)
             source = SOURCE_NAMES[best.source] if best.source else ""
             reason = f"its flows are already reported from {names} by {source}, which goes before"
-            return Choice(flow_log, None, choice.via, reason, covered_by=tuple(one.id for one in covering))
+            covered_by = tuple(one.id for one in covering)
+            return replace(choice, source=None, reason=reason, also=(), if_it_fails="", covered_by=covered_by)
         inside = [
             one
             for one in picked
@@ -110,81 +122,27 @@ class _Planner:
         ]
         excluding = tuple(one.id for one in (*covering, *inside))
         reason = choice.reason + (f"; without the flows of {', '.join(excluding)}" if excluding else "")
-        return Choice(flow_log, choice.source, choice.via, reason, excluding)
+        return replace(choice, reason=reason, excluding=excluding)
 
-    def _way(self, flow_log: FlowLog) -> _Way:
-        group, bucket = group_of(flow_log), bucket_of(flow_log)
-        if group is not None:
-            way = self._way_of_group(self._groups.get((group.account, group.region, group.name), group))
-        elif bucket:
-            way = self._way_of_bucket(self._buckets[bucket])
-        else:
-            way = _Way(None, flow_log.destination, f"it goes to {flow_log.destination_type}, which is not read")
-        if way.source is not None and way.source not in self.wishes.precedence:
-            way = _Way(None, way.via, f"{SOURCE_NAMES[way.source]} is not in discovery.precedence")
-        if flow_log.is_failing:
-            error = flow_log.delivery_error or "no reason given"
-            way = _Way(way.source, way.via, f"{way.reason}; but AWS cannot deliver it: {error}")
-        return way
-
-    def _way_of_group(self, group: LogGroup) -> _Way:
-        """Kinesis where a subscription leads to a stream that is read, else the group itself, with the reason."""
-        refusals = []
-        for subscription in group.subscriptions:
-            if not subscription.stream:
-                refusals.append(f"subscription {subscription.name} leads to no stream ({subscription.destination})")
-                continue
-            if self._readable.get(subscription.stream, ""):
-                refusals.append(self._readable[subscription.stream])
-                continue
-            if SourceKind.KINESIS not in self.wishes.precedence:
-                refusals.append("Kinesis is not in discovery.precedence")
-                continue
-            note = f", of which only lines that match {subscription.pattern!r}" if subscription.pattern else ""
-            reason = f"log group {group.name} is subscribed to stream {_name(subscription.stream)}{note}"
-            return _Way(SourceKind.KINESIS, subscription.stream, reason)
-        if any(not one.enabled and _is_wish_for(one, group) for one in self.wishes.log_groups):
-            return _Way(None, group.name, f"log group {group.name} is switched off in the settings")
-        why = "; ".join(refusals) or "it is not subscribed to a stream"
-        return _Way(SourceKind.CLOUDWATCH, group.name, f"log group {group.name} is polled: {why}")
-
-    def _way_of_bucket(self, bucket: Bucket) -> _Way:
-        wish = next((one for one in self.wishes.buckets if one.name == bucket.name), None)
-        if wish is not None and not wish.enabled:
-            return _Way(None, bucket.name, f"bucket {bucket.name} is switched off in the settings")
-        queue = wish.queue if wish and wish.queue else bucket.queues[0].arn if bucket.queues else ""
-        if queue:
-            return _Way(SourceKind.S3, bucket.name, f"bucket {bucket.name} tells queue {_name(queue)} of new objects")
-        if not bucket.is_read:
-            return _Way(None, bucket.name, f"the queue of bucket {bucket.name} is not known: name it in [[buckets]]")
-        others = f" (only {', '.join(bucket.others)})" if bucket.others else ""
-        return _Way(None, bucket.name, f"bucket {bucket.name} tells no queue of new objects{others}")
+    def _with_twins(self, choice: Choice, choices: dict[str, Choice]) -> Choice:
+        """Name the flow logs that record the same flows and are left out for this one's sake."""
+        twins = [one.flow_log.id for one in choices.values() if choice.flow_log.id in one.covered_by]
+        words = tuple(f"flow log {name} records some or all of the same flows and is left out" for name in twins)
+        return replace(choice, also=(*choice.also, *words)) if words else choice
 
 
-def _is_wish_for(wish: LogGroupSettings, group: LogGroup) -> bool:
-    return wish.name == group.name and wish.account in ("", group.account) and wish.region in ("", group.region)
+def _words(way: Way) -> str:
+    if way.source is SourceKind.CLOUDWATCH:
+        return f"log group {way.via} can be polled"
+    return f"it also arrives by {SOURCE_NAMES[way.source]}, {name_of(way.via)}"
 
 
-def _name(arn: str) -> str:
-    parsed = Arn.parse(arn)
-    return parsed.resource.removeprefix("stream/") if parsed else arn
-
-
-def _readable_streams(streams: Iterable[Stream], wishes: Wishes) -> Iterator[tuple[str, str]]:
-    """Each stream with why it is not read. Those the user named come first, so `max_streams` never drops them."""
-    wished = {(one.region, one.name): one for one in wishes.streams}
-    count = 0
-    places = {one.arn: Arn.parse(one.arn) for one in streams}
-    by_name = {arn: (place.region, _name(arn)) for arn, place in places.items() if place}
-    for arn in sorted(by_name, key=lambda arn: (by_name[arn] not in wished, arn)):
-        name = by_name[arn]
-        if name in wished and not wished[name].enabled:
-            yield arn, f"stream {name[1]} is switched off in the settings"
-        elif count >= wishes.max_streams:
-            yield arn, f"stream {name[1]} is one more than kcl.max_streams = {wishes.max_streams}"
-        else:
-            count += 1
-            yield arn, ""
+def _if_it_fails(chosen: Way, others: Sequence[Way]) -> str:
+    """What the running agent does by itself, no more."""
+    polled = next((one for one in others if one.source is SourceKind.CLOUDWATCH), None)
+    if chosen.source is SourceKind.KINESIS and polled is not None:
+        return f"polled from log group {polled.via}"
+    return "nothing else delivers it"
 
 
 def _containers(parts: Iterable[Part]) -> Iterator[tuple[str, tuple[str, ...]]]:

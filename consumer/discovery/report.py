@@ -35,19 +35,27 @@ def report(survey: Survey, plan: Plan, inventory: Inventory, sessions: Sessions)
         "log_groups": [_log_group(one, survey.flow_logs) for one in survey.log_groups],
         "buckets": [_bucket(one, survey.flow_logs) for one in survey.buckets],
         "transit_gateways": list(_transit_gateways(parts)),
-        "plan": [
-            {
-                "flow_log": one.flow_log.id,
-                "source": one.source.value if one.source else None,
-                "via": one.via,
-                "reason": one.reason,
-                "without": list(one.excluding),
-                "covered_by": list(one.covered_by),
-            }
-            for one in plan.choices.values()
-        ],
+        "plan": plan_rows(plan),
         "problems": _problems(survey, sessions),
     }
+
+
+def plan_rows(plan: Plan) -> list[Row]:
+    """The decision on each flow log."""
+    return [
+        {
+            "flow_log": one.flow_log.id,
+            "source": one.source.value if one.source else None,
+            "via": one.via,
+            "reason": one.reason,
+            "also": list(one.also),
+            "if_it_fails": one.if_it_fails or None,
+            "notes": list(one.notes),
+            "without": list(one.excluding),
+            "covered_by": list(one.covered_by),
+        }
+        for one in plan.choices.values()
+    ]
 
 
 def distinct_parts(survey: Survey) -> list[Part]:

@@ -16,6 +16,7 @@ from tomlkit.items import AoT, Table
 from consumer.aws.roles import Role
 from consumer.discovery.arn import Arn
 from consumer.discovery.survey import Survey
+from consumer.kcl.settings import StreamSettings
 
 HEADER = """\
 # What `vpcflow discover --save` found. Edit what you like: the next run adds what is new and leaves the rest alone.
@@ -44,17 +45,15 @@ class Saved:
 
 def entries_of(survey: Survey, own_account: str) -> list[Entry]:
     """Streams, log groups and buckets as settings. A stream of another account names the role it is read with."""
-    roles = {part.account: target.access for target, part in survey.parts.items() if isinstance(target.access, Role)}
     entries = []
     for stream in survey.streams:
-        arn = Arn.parse(stream.arn)
-        if arn is None:
+        settings = stream_settings(survey, stream.arn, own_account)
+        if settings is None:
             continue
-        further: dict[str, Any] = {"account": arn.account, "enabled": True, "retrieval": "polling"}
-        role = roles.get(arn.account)
-        if role is not None and arn.account != own_account:
-            further["role"] = f"{role.arn},{role.external_id}" if role.external_id else role.arn
-        identity = {"name": arn.resource.removeprefix("stream/"), "region": arn.region}
+        further: dict[str, Any] = {"account": settings.account, "enabled": True, "retrieval": settings.retrieval}
+        if settings.role:
+            further["role"] = settings.role
+        identity = {"name": settings.name, "region": settings.region}
         entries.append(Entry("streams", identity, further, "retrieval: polling or fanout (costs extra)"))
     for group in survey.log_groups:
         identity = {"name": group.name, "account": group.account, "region": group.region}
@@ -63,6 +62,18 @@ def entries_of(survey: Survey, own_account: str) -> list[Entry]:
         queue = {"queue": bucket.queues[0].arn} if bucket.queues else {}
         entries.append(Entry("buckets", {"name": bucket.name}, {**queue, "enabled": True}))
     return entries
+
+
+def stream_settings(survey: Survey, stream: str, own_account: str) -> StreamSettings | None:
+    """A found stream (ARN) as if it stood in the settings: the same here as in a file that is saved, because the name
+    of its lease table follows from it. None where the text is no ARN."""
+    arn = Arn.parse(stream)
+    if arn is None:
+        return None
+    roles = {part.account: target.access for target, part in survey.parts.items() if isinstance(target.access, Role)}
+    role = roles.get(arn.account) if arn.account != own_account else None
+    text = "" if role is None else f"{role.arn},{role.external_id}" if role.external_id else role.arn
+    return StreamSettings(name=arn.resource.removeprefix("stream/"), region=arn.region, account=arn.account, role=text)
 
 
 def add_to(text: str, entries: Sequence[Entry], exporters: Mapping[str, tuple[str, str]]) -> Saved:

@@ -38,6 +38,11 @@ class DiscoverySettings(BaseModel, frozen=True, extra="forbid"):
         description="Which source reports a flow that reaches us by several, first choice first; "
         "one that is left out is never read.",
     )
+    vpc_sources: dict[str, Literal["kinesis", "cloudwatch", "s3"]] = Field(
+        default_factory=dict,
+        description="Source that goes before all others for the flow logs of one VPC, its subnets and interfaces, "
+        '`vpc-0abc = "cloudwatch"`.',
+    )
     format_cache_seconds: int = Field(
         600, ge=1, le=86_400, description="How long a log group's formats are believed, in seconds."
     )
@@ -79,18 +84,29 @@ class DiscoverySettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("the pool must hold at least two addresses; write a prefix of /30 or shorter")
         return value
 
+    @field_validator("vpc_sources")
+    @classmethod
+    def _sources_are_of_vpcs(cls, value: dict[str, str]) -> dict[str, str]:
+        for vpc in value:
+            _check_vpc(vpc)
+        return value
+
     @field_validator("exporter_addresses")
     @classmethod
     def _addresses_are_unicast(cls, value: dict[str, str]) -> dict[str, str]:
         taken: dict[str, str] = {}
         for vpc, text in value.items():
-            if not re.fullmatch(r"vpc-[0-9a-f]+", vpc):
-                raise ValueError(f"{vpc!r} is not a VPC id; write it like vpc-0123456789abcdef0")
+            _check_vpc(vpc)
             address = str(_address(text))
             if address in taken:
                 raise ValueError(f"{taken[address]} and {vpc} share {address}; give each its own")
             taken[address] = vpc
         return value
+
+
+def _check_vpc(text: str) -> None:
+    if not re.fullmatch(r"vpc-[0-9a-f]+", text):
+        raise ValueError(f"{text!r} is not a VPC id; write it like vpc-0123456789abcdef0")
 
 
 def _address(text: str) -> IPv4Address:
@@ -125,6 +141,12 @@ class LogGroupSettings(BaseModel, frozen=True, extra="forbid"):
     account: str = Field("", pattern=r"^(\d{12})?$", description="Account of the log group; empty = any.")
     region: str = Field("", description="Region of the log group; empty = any.")
     enabled: bool = Field(True, description="false = it is never polled; a stream it is subscribed to is still read.")
+    stream: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9_.-]{0,128}$",
+        description="Name of the stream in [[streams]] that its subscription delivers into, where discovery cannot see "
+        "it (a destination of another account); empty = what discovery finds.",
+    )
 
 
 class BucketSettings(BaseModel, frozen=True, extra="forbid"):

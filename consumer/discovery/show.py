@@ -65,7 +65,7 @@ def _tables(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Table]]:
     yield (
         "Flow logs",
         _table(
-            ("flow log", "of", "traffic", "fields", "delivery", "reported by", "because"),
+            ("flow log", "of", "traffic", "fields", "delivery", "reported by", "because", "if it fails"),
             (_flow_log(one, plan[one["id"]]) for one in report["flow_logs"]),
         ),
     )
@@ -128,7 +128,8 @@ def _flow_log(one: Row, choice: Row) -> tuple[object, ...]:
         len(one["format"].split()),
         _good(delivery, one["delivery_status"] != "FAILED"),
         choice["source"] or _good("nobody", bool(choice["covered_by"])),
-        choice["reason"],
+        "; ".join((choice["reason"], *choice["notes"], *(f"also: {other}" for other in choice["also"]))),
+        choice["if_it_fails"],
     )
 
 

@@ -7,6 +7,7 @@ of its own and leaves the others alone. Shapes: CloudWatch Logs, Kinesis, S3 and
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from consumer.discovery.estate import Part
 from consumer.discovery.parallel import side_by_side
 from consumer.discovery.reading import Problem
 from consumer.errors import PermissionDeniedError, RefusedError, VpcflowError
+from consumer.model.place import LogGroupKey
 from consumer.model.plan import FlowLog
 
 Thing = TypeVar("Thing")
@@ -31,20 +33,31 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscription filter. `stream`: ARN of the Kinesis stream it leads to, empty = it leads elsewhere."""
+    """One subscription filter. `stream`: ARN of the Kinesis stream it leads to, empty = it leads elsewhere.
+
+    `is_accounts`: it is a policy of the whole account, not the group's own.
+    """
 
     name: str
     destination: str
     stream: str
     pattern: str
+    is_accounts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LogGroup:
+    """`unread`: why policies of the whole account, which may subscribe it, could not be read; empty = they were."""
+
     account: str
     region: str
     name: str
     subscriptions: tuple[Subscription, ...] = ()
+    unread: str = ""
+
+    @property
+    def key(self) -> LogGroupKey:
+        return LogGroupKey(self.account, self.region, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """`status` empty = it could not be read."""
+    """`status` as Kinesis says; DENIED = we may not look, DELETED = it is not there; empty = it could not be read."""
 
     arn: str
     status: str = ""
@@ -119,11 +132,18 @@ def bucket_of(flow_log: FlowLog) -> str:
 
 
 class Surveyor:
-    """One survey at a time. Blocks for seconds; a failing look-up becomes a problem, never an exception."""
+    """One survey at a time. Blocks for seconds; a failing look-up becomes a problem, never an exception.
+
+    What could be read the last time and cannot now is taken to be as it was: a throttled call changes no plan.
+    """
 
     def __init__(self, sessions: Sessions, thread_count: int) -> None:
         self._sessions = sessions
         self._thread_count = thread_count
+        self._streams: dict[str, Stream] = {}
+        self._groups: dict[LogGroupKey, LogGroup] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._policies: dict[tuple[str, str], _Policies] = {}
 
     def survey(
         self, parts: Mapping[Target, Part], problems: Iterable[Problem], stop: threading.Event | None = None
@@ -136,7 +156,10 @@ class Surveyor:
             self._accesses.setdefault(part.account, target.access)
         known = {one.id: one for part in parts.values() for one in part.flow_logs}
         flow_logs = tuple(sorted(known.values(), key=lambda one: (one.account, one.region, one.resource_id, one.id)))
-        groups = self._each(self._group, sorted({g for one in flow_logs if (g := group_of(one))}, key=_group_key))
+        found = sorted({g for one in flow_logs if (g := group_of(one))}, key=lambda one: one.key)
+        places = sorted({(one.account, one.region) for one in found})
+        self._policies = dict(zip(places, self._each(self._account_policies, places), strict=True))
+        groups = self._each(self._group, found)
         arns = sorted({subscription.stream for group in groups for subscription in group.subscriptions} - {""})
         owners = {name: one for one in flow_logs if (name := bucket_of(one))}
         buckets = self._each(self._bucket, sorted(owners.values(), key=bucket_of))
@@ -161,8 +184,8 @@ class Surveyor:
             )
         except VpcflowError as error:
             self._told(target, error)
-            return group
-        subscriptions = (
+            return self._groups.get(group.key, group)
+        own = [
             Subscription(
                 raw["filterName"],
                 raw["destinationArn"],
@@ -170,8 +193,38 @@ class Surveyor:
                 raw.get("filterPattern", "").strip(),
             )
             for raw in found
-        )
-        return LogGroup(group.account, group.region, group.name, tuple(subscriptions))
+        ]
+        policies = self._policies[group.account, group.region]
+        accounts = [one for one, excluded in policies.subscriptions if group.name not in excluded]
+        self._groups[group.key] = LogGroup(group.account, group.region, group.name, (*own, *accounts), policies.unread)
+        return self._groups[group.key]
+
+    def _account_policies(self, place: tuple[str, str]) -> _Policies:
+        """Subscriptions of the whole account. Where they cannot be read the groups say so, no problem is made of it:
+        few accounts have one."""
+        target = self._target(*place)
+        try:
+            answer = self._sessions.call(
+                operations.DESCRIBE_ACCOUNT_POLICIES, target, policyType="SUBSCRIPTION_FILTER_POLICY"
+            )
+        except VpcflowError as error:
+            denied = isinstance(error, PermissionDeniedError)
+            why = str(error) if denied else f"{operations.DESCRIBE_ACCOUNT_POLICIES.action} was not answered"
+            old = self._policies.get(place, _Policies())
+            return _Policies(old.subscriptions, why)
+        found = []
+        for raw in answer.get("accountPolicies", ()):
+            document = orjson.loads(raw["policyDocument"])
+            destination = document["DestinationArn"]
+            subscription = Subscription(
+                raw["policyName"],
+                destination,
+                self._stream_behind(destination),
+                document.get("FilterPattern", "").strip(),
+                is_accounts=True,
+            )
+            found.append((subscription, excluded_groups(raw.get("selectionCriteria", ""))))
+        return _Policies(tuple(found))
 
     def _stream_behind(self, destination: str) -> str:
         """ARN of the stream, also behind a destination of another account where we may look there."""
@@ -202,9 +255,13 @@ class Surveyor:
             found = list(items(self._sessions, operations.LIST_STREAM_CONSUMERS, target, StreamARN=text))
         except VpcflowError as error:
             self._told(target, error)
-            return Stream(text)
+            if isinstance(error, RefusedError) and error.code == "ResourceNotFoundException":
+                return Stream(text, "DELETED")
+            if text in self._streams:
+                return self._streams[text]
+            return Stream(text, "DENIED" if isinstance(error, PermissionDeniedError) else "")
         raw = summary["StreamDescriptionSummary"]
-        return Stream(
+        self._streams[text] = Stream(
             text,
             raw["StreamStatus"],
             raw.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED"),
@@ -212,6 +269,7 @@ class Surveyor:
             raw.get("RetentionPeriodHours", 0),
             tuple(Consumer(one["ConsumerName"], one["ConsumerStatus"]) for one in found),
         )
+        return self._streams[text]
 
     def _bucket(self, flow_log: FlowLog) -> Bucket:
         """The bucket as the flow log's account sees it, else as we see it: its owner is told nowhere."""
@@ -231,9 +289,10 @@ class Surveyor:
                 others = [one["TopicArn"] for one in raw.get("TopicConfigurations", ())]
                 others += [one["LambdaFunctionArn"] for one in raw.get("LambdaFunctionConfigurations", ())]
                 others += ["EventBridge"] if "EventBridgeConfiguration" in raw else []
-                return Bucket(name, flow_log.region, flow_log.account, queues, tuple(others))
+                self._buckets[name] = Bucket(name, flow_log.region, flow_log.account, queues, tuple(others))
+                return self._buckets[name]
         self._told(*errors[0])
-        return Bucket(name, flow_log.region, flow_log.account, is_read=False)
+        return self._buckets.get(name) or Bucket(name, flow_log.region, flow_log.account, is_read=False)
 
     def _queue(self, text: str) -> Queue:
         arn = Arn.parse(text)
@@ -256,5 +315,21 @@ class Surveyor:
         return Queue(text, url, waiting, redrive.get("deadLetterTargetArn", ""))
 
 
-def _group_key(group: LogGroup) -> tuple[str, str, str]:
-    return group.account, group.region, group.name
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    """Subscriptions of one whole account in one region, each with the log groups it leaves out."""
+
+    subscriptions: tuple[tuple[Subscription, frozenset[str]], ...] = ()
+    unread: str = ""
+
+
+_LEAVES_OUT = re.compile(r"LogGroupName\s+NOT\s+IN\s*(\[.*\])", re.IGNORECASE)
+
+
+def excluded_groups(criteria: str) -> frozenset[str]:
+    """Names in `LogGroupName NOT IN ["a", "b"]`, the one form there is (CloudWatch Logs, PutAccountPolicy)."""
+    match = _LEAVES_OUT.search(criteria)
+    try:
+        return frozenset(orjson.loads(match.group(1))) if match else frozenset()
+    except orjson.JSONDecodeError:
+        return frozenset()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from consumer.model.delivery import SourceKind
+from consumer.model.place import LogGroupKey
 
 TRAFFIC = {"ALL": frozenset({"ACCEPT", "REJECT"}), "ACCEPT": frozenset({"ACCEPT"}), "REJECT": frozenset({"REJECT"})}
 """What a flow log of each traffic type holds; a transit gateway's has none of them and holds everything."""
@@ -52,21 +53,30 @@ class FlowLog:
 class Choice:
     """The decision on one flow log.
 
-    `source` None = nobody reports it. `via`: stream ARN, log group or bucket. `excluding`: flow logs whose interfaces
-    lie inside this one's resource and are reported by them instead. `covered_by`: flow logs that report all of its
-    flows, so that nobody misses it.
+    `source` None = nobody reports it. `via`: stream (ARN, or `REGION/NAME` where only the settings know it), log group
+    or bucket. `group`: the log group it writes into, by whatever way that is read. `also`: what else delivers it or
+    could, in words; `if_it_fails`: what happens then; `notes`: what is odd about it. `excluding`: flow logs whose
+    interfaces lie inside this one's resource and are reported by them instead. `covered_by`: flow logs that report all
+    of its flows, so that nobody misses it.
     """
 
     flow_log: FlowLog
     source: SourceKind | None
     via: str
     reason: str
+    group: LogGroupKey | None = None
+    also: tuple[str, ...] = ()
+    if_it_fails: str = ""
+    notes: tuple[str, ...] = ()
     excluding: tuple[str, ...] = ()
     covered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Choices by flow log id."""
+    """Choices by flow log id. `order`: those with a source, the better first; of two that record the same flow, the
+    first reports it. `inside`: resource → what it lies in (interface → subnet, VPC; subnet → VPC; …)."""
 
     choices: Mapping[str, Choice] = field(default_factory=lambda: MappingProxyType({}))
+    order: tuple[str, ...] = ()
+    inside: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -10,7 +10,7 @@ from consumer.aws.roles import Target
 from consumer.discovery.estate import Interface, Part, Subnet, Vpc
 from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.settings import BucketSettings, LogGroupSettings
-from consumer.discovery.survey import Bucket, LogGroup, Queue, Stream, Subscription, Survey
+from consumer.discovery.survey import Bucket, LogGroup, Queue, Stream, Subscription, Survey, excluded_groups
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import Choice, FlowLog
@@ -51,14 +51,14 @@ def choices(
     *,
     subscriptions: Sequence[Subscription] = (),
     bucket: Bucket | None = None,
-    streams: Sequence[str] = (STREAM,),
+    streams: Sequence[str | Stream] = (STREAM,),
 ) -> dict[str, Choice]:
     part = Part(ACCOUNT, REGION, 0.0, (VPC,), (SUBNET,), (INTERFACE,), flow_logs=tuple(flow_logs))
     survey = Survey(
         {Target(None, REGION): part},
         tuple(flow_logs),
         (LogGroup(ACCOUNT, REGION, "/flow", tuple(subscriptions)),),
-        tuple(Stream(arn) for arn in streams),
+        tuple(Stream(one) if isinstance(one, str) else one for one in streams),
         (bucket or Bucket("lake", REGION, ACCOUNT, (Queue(QUEUE),)),),
         (),
     )
@@ -85,9 +85,87 @@ def test_a_group_that_nothing_subscribes_to_is_polled() -> None:
 
 def test_a_subscription_that_leads_elsewhere_is_named() -> None:
     elsewhere = Subscription("to-lambda", "arn:aws:lambda:::f", "", "")
+    hidden = Subscription("to-logs", f"arn:aws:logs:{REGION}:222222222222:destination:flow", "", "")
 
     assert choices([flow_log("1")], subscriptions=(elsewhere,))["1"].reason == (
-        "log group /flow is polled: subscription to-lambda leads to no stream (arn:aws:lambda:::f)"
+        "log group /flow is polled: subscription to-lambda leads to Lambda (arn:aws:lambda:::f), which is not read"
+    )
+    assert "account 222222222222 that we may not look behind" in (
+        choices([flow_log("1")], subscriptions=(hidden,))["1"].reason
+    )
+    besides = choices([flow_log("1")], subscriptions=(elsewhere, *SUBSCRIBED))["1"]
+    assert besides.source is SourceKind.KINESIS
+    assert "leads to Lambda" in " ".join(besides.also)
+
+
+def test_a_stream_that_discovery_cannot_see_may_be_named_in_the_settings() -> None:
+    streams = (StreamSettings(name="central", region="eu-central-1"),)
+    named = (LogGroupSettings(name="/flow", stream="central"),)
+    choice = choices([flow_log("1")], Wishes(streams=streams, log_groups=named))["1"]
+    unknown = choices([flow_log("1")], Wishes(log_groups=named))["1"]
+
+    assert (choice.source, choice.via) == (SourceKind.KINESIS, "eu-central-1/central")
+    assert "say the settings" in choice.reason
+    assert unknown.source is SourceKind.CLOUDWATCH
+    assert "stream central of [[log_groups]] is not in [[streams]]" in unknown.reason
+
+
+def test_what_happens_when_the_source_fails_is_said() -> None:
+    subscribed = choices([flow_log("1")], subscriptions=SUBSCRIBED)["1"]
+    polled = choices([flow_log("1")])["1"]
+    bucket = choices([flow_log("1", to="bucket")])["1"]
+    only = choices([flow_log("1")], Wishes((SourceKind.KINESIS,)), subscriptions=SUBSCRIBED)["1"]
+
+    assert subscribed.if_it_fails == "polled from log group /flow"
+    assert subscribed.also == ("log group /flow can be polled",)
+    assert [one.if_it_fails for one in (polled, bucket, only)] == ["nothing else delivers it"] * 3
+
+
+def test_two_subscriptions_to_one_stream_and_two_formats_in_one_group_are_said() -> None:
+    twice = choices([flow_log("1")], subscriptions=(*SUBSCRIBED, Subscription("again", STREAM, STREAM, "")))["1"]
+    formats = choices([flow_log("1"), flow_log("2", "vpc-2", fields=29)])
+
+    assert "to-stream and again lead into the same stream" in twice.notes[0]
+    assert all("flow logs of 2 formats" in one.notes[0] for one in formats.values())
+
+
+def test_a_subscription_of_the_whole_account_is_one_and_says_so() -> None:
+    policy = Subscription("all", STREAM, STREAM, "", is_accounts=True)
+    choice = choices([flow_log("1")], subscriptions=(policy,))["1"]
+
+    assert choice.source is SourceKind.KINESIS
+    assert choice.reason.endswith("by a policy of the account")
+
+
+def test_a_vpc_may_have_another_source_and_what_cannot_be_is_said() -> None:
+    wishes = Wishes(vpc_sources={"vpc-1": SourceKind.CLOUDWATCH})
+    polled = choices([flow_log("1", "subnet-1")], wishes, subscriptions=SUBSCRIBED)["1"]
+    other = choices([flow_log("1", "vpc-2")], wishes, subscriptions=SUBSCRIBED)["1"]
+    impossible = choices([flow_log("1")], Wishes(vpc_sources={"vpc-1": SourceKind.S3}))["1"]
+
+    assert polled.source is SourceKind.CLOUDWATCH
+    assert polled.reason == "log group /flow is polled: CloudWatch goes before Kinesis"
+    assert other.source is SourceKind.KINESIS
+    assert impossible.source is SourceKind.CLOUDWATCH
+    assert impossible.notes == ("discovery.vpc_sources wants it by S3, which is no way for it",)
+
+
+def test_the_order_of_precedence_holds_between_the_two_ways_of_one_group() -> None:
+    turned = Wishes((SourceKind.CLOUDWATCH, SourceKind.KINESIS))
+
+    assert choices([flow_log("1")], turned, subscriptions=SUBSCRIBED)["1"].source is SourceKind.CLOUDWATCH
+
+
+@pytest.mark.parametrize("status", ["DENIED", "DELETED", "DELETING"])
+def test_a_stream_that_cannot_be_read_is_not_begun_with_unless_the_settings_name_it(status: str) -> None:
+    stream = Stream(STREAM, status)
+    wished = Wishes(streams=(StreamSettings(name="flow", region=REGION),))
+
+    polled = choices([flow_log("1")], subscriptions=SUBSCRIBED, streams=(stream,))["1"]
+    assert polled.source is SourceKind.CLOUDWATCH
+    assert "stream flow " in polled.reason
+    assert choices([flow_log("1")], wished, subscriptions=SUBSCRIBED, streams=(stream,))["1"].source is (
+        SourceKind.KINESIS
     )
 
 
@@ -223,3 +301,17 @@ def test_a_delivery_that_aws_calls_failed_does_not_beat_one_that_works() -> None
 
     assert (found["1"].source, found["2"].source) == (None, SourceKind.S3)
     assert alone["1"].reason.endswith("but AWS cannot deliver it: Access error")
+
+
+@pytest.mark.parametrize(
+    ("criteria", "excluded"),
+    [
+        ("", set()),
+        ('LogGroupName NOT IN ["/a", "/b c"]', {"/a", "/b c"}),
+        ('loggroupname not in ["/a"]', {"/a"}),
+        ("LogGroupName NOT IN [oops]", set()),
+        ("something else", set()),
+    ],
+)
+def test_a_policy_of_the_account_leaves_out_the_groups_it_names(criteria: str, excluded: set[str]) -> None:
+    assert excluded_groups(criteria) == excluded
