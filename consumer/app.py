@@ -17,7 +17,7 @@ from typing import Any
 from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
-from consumer.conductor import Conductor, Factory, Made, Task
+from consumer.conductor import Conductor, Factory, Made
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
 from consumer.discovery.inventory import InventoryKeeper
@@ -37,6 +37,7 @@ from consumer.sources.report import StreamReport
 from consumer.state.assignments import Assignments
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
+from consumer.steering import Steering
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger, set_up_logs
 from consumer.telemetry.metrics import Metrics
@@ -89,7 +90,15 @@ class Agent:
             settings.aws.parallel_targets,
             state.path / "inventory",
         )
-        self._refresher = Refresher(keeper, Schedule(settings.discovery.cron, clock), clock, self.metrics, self.health)
+        self._steering = Steering(settings, self._sessions, self.metrics, self.health)
+        self._refresher = Refresher(
+            keeper,
+            Schedule(settings.discovery.cron, clock),
+            clock,
+            self.metrics,
+            self.health,
+            self._steering.refreshed,
+        )
         self._formats = FormatFinder(
             self._sessions if settings.discovery.enabled else None, settings.discovery, settings.log_formats, clock
         )
@@ -125,7 +134,7 @@ class Agent:
             self._log.info(
                 "agent started",
                 agent=self._state.agent_id,
-                sources=[task.label() for task in self._tasks()],
+                sources=[task.label() for task in self._steering.tasks()],
                 collectors=[f"{item.name} {item.address}" for item in self._settings.collectors],
                 telemetry_port=server.port,
             )
@@ -163,21 +172,18 @@ class Agent:
 
     def _details(self) -> dict[str, Any]:
         """What /health says beside the conditions."""
-        return {"agent": self._state.agent_id, "sources": self._conductor.status() if self._conductor else []}
-
-    def _tasks(self) -> list[Task]:
-        """What should be read now."""
-        return [stream_task(one, "it is in the settings") for one in self._settings.streams if one.enabled]
+        sources = self._conductor.status() if self._conductor else []
+        return {"agent": self._state.agent_id, "sources": sources, **self._steering.details()}
 
     def _conduct(self, conductor: Conductor) -> None:
         """The conductor's thread: once a second, let run what should run."""
         try:
             while True:
-                tasks = self._tasks()
+                tasks = self._steering.tasks()
                 if tasks:
                     self.health.remove("sources")
                 else:
-                    self.health.set("sources", "waiting", "nothing to read yet: discovery has found no source")
+                    self.health.set("sources", "waiting", self._steering.idle_reason())
                 conductor.keep(tasks)
                 if conductor.error is not None and not self._settings.discovery.enabled:
                     self._error = conductor.error  # nothing is left to do; whoever supervises us may try again
@@ -212,11 +218,6 @@ class Agent:
         self._formats.close()
         conducting.join()
         give_up.cancel()
-
-
-def stream_task(stream: StreamSettings, reason: str) -> Task:
-    """Read this stream."""
-    return Task(SourceKind.KINESIS, f"{stream.region}/{stream.name}", stream, reason)
 
 
 def with_kept_port(collector: CollectorSettings, state: StateFolder) -> CollectorSettings:

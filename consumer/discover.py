@@ -21,7 +21,7 @@ from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
 from consumer.config import AccessOptions, Settings
 from consumer.discovery.inventory import InventoryKeeper
-from consumer.discovery.plan import Wishes, make_plan
+from consumer.discovery.plan import make_plan
 from consumer.discovery.report import report
 from consumer.discovery.save import Saved, add_to, entries_of
 from consumer.discovery.show import show, summary
@@ -29,17 +29,7 @@ from consumer.discovery.survey import Survey, Surveyor
 from consumer.errors import ConfigurationError, Fault, VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
-
-
-def wishes_of(settings: Settings) -> Wishes:
-    """What the configuration says about sources."""
-    return Wishes(
-        settings.discovery.sources,
-        settings.streams,
-        settings.log_groups,
-        settings.buckets,
-        settings.kcl.max_streams,
-    )
+from consumer.steering import wishes_of
 
 
 def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool, save: Path | None) -> int:

@@ -17,7 +17,7 @@ import boto3
 
 from consumer.config import Settings, load_settings
 from consumer.demo.emulators import REGION, EmulatedAws
-from consumer.demo.network import Network
+from consumer.demo.network import LOG_GROUP, Network
 from consumer.demo.seeding import seed_network
 from consumer.kcl.seed import seed_leases
 from consumer.state.identity import StateFolder
@@ -93,6 +93,7 @@ class Stage:
             roles=json.dumps(list(self.network.member_roles)),
             home=REGION,
             stream=STREAM,
+            log_group=LOG_GROUP,
             port=self._collector_port,
         )
 
@@ -116,6 +117,10 @@ idle_time_ms = 250                # reads of a shard are this far apart: quicker
 name = "{stream}"
 region = "{home}"
 initial_position = "trim_horizon"
+
+[[log_groups]]                    # in earnest discovery sees this; here the subscription leads through a bridge
+name = "{log_group}"
+stream = "{stream}"
 
 [[collectors]]
 name = "demo"

@@ -6,6 +6,7 @@ Belongs here: when the estate is read, and what health, metrics and log say of i
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from consumer.clock import Clock
 from consumer.discovery.inventory import InventoryKeeper, Refresh
@@ -20,17 +21,31 @@ FIRST_READING_SECONDS = 30.0
 """How long the first records wait for their names: longer than a reading takes, shorter than anybody's patience."""
 
 
+def _nothing(refresh: Refresh, stop: threading.Event) -> None:  # noqa: ARG001
+    return None
+
+
 class Refresher:
-    """Mutable; one thread of its own refreshes, any thread may ask for the `inventory`."""
+    """Mutable; one thread of its own refreshes, any thread may ask for the `inventory`.
+
+    `then` is called on that thread after each reading, names being known already.
+    """
 
     def __init__(
-        self, keeper: InventoryKeeper, schedule: Schedule, clock: Clock, metrics: Metrics, health: Health
+        self,
+        keeper: InventoryKeeper,
+        schedule: Schedule,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+        then: Callable[[Refresh, threading.Event], None] = _nothing,
     ) -> None:
         self._keeper = keeper
         self._schedule = schedule
         self._clock = clock
         self._metrics = metrics
         self._health = health
+        self._then = then
         self._was_read = threading.Event()
         self._log = get_logger("inventory")
 
@@ -77,7 +92,10 @@ class Refresher:
     def _refresh(self, stop: threading.Event) -> None:
         """What makes a whole reading impossible (a credentials file that is gone) may be mended by the next one."""
         try:
-            self._report(self._keeper.refresh(stop))
+            refresh = self._keeper.refresh(stop)
+            self._report(refresh)
+            self._was_read.set()
+            self._then(refresh, stop)
         except Stopped:
             raise
         except VpcflowError as error:

@@ -59,6 +59,8 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_polling_pass_pages", Gauge, ("log_group",), "Pages of the last pass over the log group."),
     Declared("vpcflow_polling_pass_seconds", Gauge, ("log_group",), "How long the last pass over the log group took, exporting included."),
     Declared("vpcflow_polling_interval_seconds", Gauge, ("log_group",), "Time between the last two passes over the log group, before jitter; above polling.interval_seconds: passes take longer than that."),
+    Declared("vpcflow_plan_flow_logs", Gauge, ("source",), "Flow logs by the source that the plan chose; none = left out, or nobody reads it."),
+    Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; the first 1,000 have one. /health has the reasons."),
     Declared("vpcflow_inventory_entities", Gauge, ("kind",), "Interfaces and endpoints known."),
     Declared("vpcflow_inventory_age_seconds", Gauge, (), "Age of the inventory snapshot in use."),
     Declared("vpcflow_inventory_problems", Gauge, (), "Accounts and regions that could not be read at the last refresh."),

@@ -73,11 +73,12 @@ class FaultyAws:
 
     `fault_of(action, parameters)` is asked for every request; parameters of Query as sent, one value each, plus
     `access_key` and `region` of the signature. A request hangs as long as `fault_of` does. `calls` counts every
-    request by action.
+    request by action. `answer_of(action)`: an answer of our own, where the emulator has none.
     """
 
     def __init__(self, upstream: str = "") -> None:
         self.fault_of: Callable[[str, dict[str, str]], Fault | None] = lambda action, parameters: None
+        self.answer_of: Callable[[str], bytes | None] = {"DescribeAccountPolicies": b'{"accountPolicies": []}'}.get
         self.calls: Counter[str] = Counter()
         self._upstream = upstream.removeprefix("http://")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -114,7 +115,10 @@ class FaultyAws:
                 fault = outer.fault_of(action, parameters)
                 # A request that hung may outlive its test, its client and the emulator; nobody waits for it then.
                 with suppress(OSError, http.client.HTTPException):
-                    if fault is None:
+                    own = outer.answer_of(action)
+                    if own is not None:
+                        status, answer = 200, own
+                    elif fault is None:
                         status, answer = outer._forward(self, body)
                     else:
                         status, answer = fault[0], _json_answer(fault) if json_action else _answer(fault)

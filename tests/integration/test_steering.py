@@ -1,0 +1,182 @@
+"""What the running agent reads follows discovery: new things start, gone ones stop, failures change nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from consumer.aws.sessions import Sessions
+from consumer.aws.settings import AwsSettings
+from consumer.clock import SystemClock
+from consumer.config import Settings
+from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.settings import DiscoverySettings
+from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.state.assignments import Assignments
+from consumer.steering import Steering
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer
+
+REGION = "us-east-1"
+GROUP = "123456789012/us-east-1//flow"
+
+
+class Scene:
+    """One account with a VPC whose flow log writes into /flow, and a steering that discovers when told."""
+
+    def __init__(self, aws: FaultyAws, moto: str) -> None:
+        self.aws = aws
+        self._moto = moto
+        self.clock = SystemClock()
+        self.metrics = Metrics()
+        self.health = Health(self.clock.now)
+        self.begin()
+
+    def begin(self, **settings: Any) -> None:
+        """A new steering with other settings."""
+        aws = AwsSettings(region=REGION, regions=(REGION,), attempts=1)
+        sessions = Sessions(aws)
+        self.steering = Steering(Settings(aws=aws, **settings), sessions, self.metrics, self.health)
+        self._keeper = InventoryKeeper(sessions, DiscoverySettings(), Assignments(None), self.clock)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name=REGION, endpoint_url=self._moto)  # type: ignore[call-overload]
+
+    def make_flow_log(self, group: str = "/flow") -> str:
+        self.client("logs").create_log_group(logGroupName=group)
+        vpc = self.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        return str(
+            self.client("ec2").create_flow_logs(
+                ResourceIds=[vpc],
+                ResourceType="VPC",
+                TrafficType="ALL",
+                LogDestinationType="cloud-watch-logs",
+                LogGroupName=group,
+                DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/logs",
+            )["FlowLogIds"][0]
+        )
+
+    def subscribe(self, stream: str, group: str = "/flow") -> None:
+        kinesis = self.client("kinesis")
+        kinesis.create_stream(StreamName=stream, ShardCount=1)
+        arn = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+        self.client("logs").put_subscription_filter(
+            logGroupName=group, filterName="to", filterPattern="", destinationArn=arn
+        )
+
+    def discover(self) -> dict[str, str]:
+        """Read everything; what should be read then, with the reason."""
+        stop = threading.Event()
+        self.steering.refreshed(self._keeper.refresh(stop), stop)
+        return {task.label(): task.reason for task in self.steering.tasks()}
+
+    def condition(self, name: str) -> tuple[str, str]:
+        known = self.health.snapshot()[name]
+        return known.state, known.reason
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with MotoServer() as moto, FaultyAws(moto.endpoint) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+        yield Scene(aws, moto.endpoint)
+
+
+def test_what_discovery_finds_is_read_and_what_is_gone_is_not(scene: Scene) -> None:
+    assert scene.discover() == {}
+    assert "discovery knows 0 flow logs" in scene.steering.idle_reason()
+
+    flow_log = scene.make_flow_log()
+    found = scene.discover()
+    assert list(found) == [f"cloudwatch {GROUP}"]
+    assert "it is not subscribed to a stream" in found[f"cloudwatch {GROUP}"]
+
+    scene.subscribe("flow")
+    assert scene.discover() == {"kinesis us-east-1/flow": "log group /flow is subscribed to stream flow"}
+    (row,) = scene.steering.details()["plan"]
+    assert (row["flow_log"], row["source"], row["if_it_fails"]) == (
+        flow_log,
+        "kinesis",
+        "polled from log group /flow",
+    )
+    (vpc,) = scene.steering.details()["vpcs"]
+    assert vpc["reported_by"] == ["Kinesis (flow)"]
+    labels = {"flow_log": flow_log, "resource": vpc["vpc"], "source": "kinesis"}
+    assert scene.metrics.registry.get_sample_value("vpcflow_plan_flow_log", labels) == 1
+    assert scene.condition("plan") == ("ok", "1 flow logs: 1 by Kinesis")
+
+    scene.client("kinesis").delete_stream(StreamName="flow")
+    found = scene.discover()
+    assert list(found) == [f"cloudwatch {GROUP}"]
+    assert "stream flow does not exist" in found[f"cloudwatch {GROUP}"]
+
+    scene.client("ec2").delete_flow_logs(FlowLogIds=[flow_log])
+    assert scene.discover() == {}
+    assert scene.metrics.registry.get_sample_value("vpcflow_plan_flow_log", labels) is None
+
+
+@pytest.mark.parametrize(
+    "action", ["DescribeSubscriptionFilters", "DescribeStreamSummary", "DescribeFlowLogs", "DescribeVpcs"]
+)
+def test_a_discovery_that_fails_keeps_the_old_plan(scene: Scene, action: str) -> None:
+    scene.make_flow_log()
+    scene.subscribe("flow")
+    before = scene.discover()
+    scene.aws.fault_of = lambda asked, _: DENIED if asked == action else None
+
+    assert scene.discover() == before
+
+
+def test_streams_beyond_the_limit_are_polled_and_say_so_and_those_of_the_settings_run_in_any_case(
+    scene: Scene,
+) -> None:
+    for name in ("a", "b"):
+        scene.make_flow_log(f"/{name}")
+        scene.subscribe(name, f"/{name}")
+    scene.begin(kcl=KclSettings(max_streams=1))
+    found = scene.discover()
+    assert set(found) == {"kinesis us-east-1/a", "cloudwatch 123456789012/us-east-1//b"}
+    assert "stream b is one more than kcl.max_streams = 1" in found["cloudwatch 123456789012/us-east-1//b"]
+
+    scene.begin(kcl=KclSettings(max_streams=1), streams=(StreamSettings(name="b", region=REGION),))
+    assert set(scene.discover()) == {"kinesis us-east-1/b", "cloudwatch 123456789012/us-east-1//a"}
+
+
+def test_without_permission_to_discover_the_streams_of_the_settings_run(scene: Scene) -> None:
+    scene.begin(streams=(StreamSettings(name="flow", region=REGION),))
+    scene.aws.fault_of = lambda action, _: DENIED
+
+    assert [task.label() for task in scene.steering.tasks()] == ["kinesis us-east-1/flow"]
+    assert scene.discover() == {"kinesis us-east-1/flow": "it is in the settings"}
+
+
+def test_a_subscription_of_the_whole_account_is_found(scene: Scene, tmp_path: Path) -> None:
+    """The emulator has no such policies, so the answer is AWS's as its API reference shows it."""
+    scene.make_flow_log()
+    scene.make_flow_log("/left-out")
+    scene.client("kinesis").create_stream(StreamName="all", ShardCount=1)
+    document = (
+        '{\\"DestinationArn\\":\\"arn:aws:kinesis:us-east-1:123456789012:stream/all\\",\\"FilterPattern\\":\\"\\"}'
+    )
+    answer = (
+        '{"accountPolicies":[{"policyName":"everything","policyType":"SUBSCRIPTION_FILTER_POLICY","scope":"ALL",'
+        f'"accountId":"123456789012","policyDocument":"{document}",'
+        '"selectionCriteria":"LogGroupName NOT IN [\\"/left-out\\"]"}]}'
+    )
+    scene.aws.answer_of = lambda action: answer.encode() if action == "DescribeAccountPolicies" else None
+
+    found = scene.discover()
+
+    assert found["kinesis us-east-1/all"].endswith("stream all, by a policy of the account")
+    assert [label for label in found if label.startswith("cloudwatch")] == [
+        "cloudwatch 123456789012/us-east-1//left-out"
+    ]
