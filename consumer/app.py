@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import IPv4Address
 from types import FrameType
@@ -17,7 +18,7 @@ from typing import Any
 from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
-from consumer.conductor import Conductor, Factory, Made
+from consumer.conductor import Conductor
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
 from consumer.discovery.inventory import InventoryKeeper
@@ -27,14 +28,16 @@ from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
+from consumer.factories import Factories
 from consumer.kcl.settings import StreamSettings
-from consumer.model.delivery import Origin, SourceKind
+from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline
-from consumer.sources.kinesis import KinesisSource
 from consumer.sources.report import StreamReport
+from consumer.sources.stream_status import StreamObserver
 from consumer.state.assignments import Assignments
+from consumer.state.cursors import Cursors
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
 from consumer.steering import Steering
@@ -108,10 +111,10 @@ class Agent:
             clock,
             TelemetryObserver(self.metrics, self.health),
         )
-        self._factories: dict[SourceKind, Factory] = {
-            SourceKind.KINESIS: self._make_kinesis,
-        }
-        """What can be read. A new source is a line here."""
+        self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
+        self._factories = Factories(
+            settings, state, self._sessions, self._cursors, clock, self.metrics, self.health, self._watch
+        )
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
 
@@ -127,7 +130,7 @@ class Agent:
             if self._settings.discovery.enabled:
                 self._refresher.start(self.stop)
             # The daemon takes seconds to its first record: kernels and inventory are loaded meanwhile.
-            self._conductor = conductor = Conductor(self._factories, pipeline.process, self._clock, self.health)
+            self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
             warm_up()
@@ -140,6 +143,7 @@ class Agent:
             )
             self.stop.wait()
             self._end_sources(conducting)
+            self._cursors.close()
         self._log.info("agent stopped")
         if self._error is not None:
             raise self._error
@@ -197,18 +201,15 @@ class Agent:
         finally:
             conductor.end()
 
-    def _make_kinesis(self, stream: StreamSettings) -> Made:
+    def _watch(self, stream: StreamSettings) -> tuple[StreamObserver, Callable[[], None]]:
         report = StreamReport(stream.name, self.metrics, self.health, self._clock)
-        source = KinesisSource(
-            stream,
-            self._settings.kcl,
-            self._state.path,
-            self._state.agent_id,
-            self._clock,
-            report,
-            aws_settings=self._settings.aws.model_dump_json().encode(),
-        )
-        return Made(source, report.forget)
+        return report, report.forget
+
+    def _positions_problem(self, problem: str) -> None:
+        if problem:
+            self.health.set("positions", "failing", f"they are not being kept: {problem}")
+        else:
+            self.health.remove("positions")
 
     def _end_sources(self, conducting: threading.Thread) -> None:
         """Deliveries already begun may finish for the grace; then whoever still blocks gives its delivery back."""

@@ -1,0 +1,97 @@
+"""What can be read at all: for each kind of source, how one is made.
+
+Belongs here: the table, and making one source with all it needs. Does not: which are wanted (steering.py), running
+them (conductor.py). A new source is a method and a line in `table`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from consumer.aws.log_events import LogEvents
+from consumer.aws.roles import Target
+from consumer.aws.sessions import Sessions
+from consumer.clock import Clock
+from consumer.conductor import Factory, Made
+from consumer.config import Settings
+from consumer.kcl.settings import StreamSettings
+from consumer.model.delivery import SourceKind
+from consumer.model.place import LogGroupKey
+from consumer.sources.budget import Budget
+from consumer.sources.cloudwatch import CloudWatchSource
+from consumer.sources.cloudwatch_report import PollingReport
+from consumer.sources.kinesis import KinesisSource
+from consumer.sources.stream_status import StreamObserver
+from consumer.state.cursors import Positions
+from consumer.state.identity import StateFolder
+from consumer.steering import GroupReading
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+
+
+class Factories:
+    """Makes sources; thread-safe. `watch`: who hears how a stream fares (its key), beside health and metrics."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: StateFolder,
+        sessions: Sessions,
+        positions: Positions,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+        watch: Callable[[StreamSettings], tuple[StreamObserver, Callable[[], None]]],
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._sessions = sessions
+        self._positions = positions
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._budgets: dict[tuple[str, str], Budget] = {}
+
+    def table(self) -> Mapping[SourceKind, Factory]:
+        """Kind → factory of its task's `what`."""
+        return {
+            SourceKind.KINESIS: self.kinesis,
+            SourceKind.CLOUDWATCH: self.cloudwatch,
+        }
+
+    def kinesis(self, stream: StreamSettings) -> Made:
+        observer, forget = self._watch(stream)
+        source = KinesisSource(
+            stream,
+            self._settings.kcl,
+            self._state.path,
+            self._state.agent_id,
+            self._clock,
+            observer,
+            aws_settings=self._settings.aws.model_dump_json().encode(),
+        )
+        return Made(source, forget)
+
+    def cloudwatch(self, reading: GroupReading) -> Made:
+        report = PollingReport(reading.key, self._metrics, self._health, self._clock)
+        source = CloudWatchSource(
+            reading.key,
+            LogEvents(self._sessions, Target(reading.access, reading.key.region), reading.key.name),
+            self._settings.polling,
+            self._positions,
+            self._budget(reading.key),
+            self._clock,
+            report,
+        )
+        return Made(source, report.forget)
+
+    def _budget(self, group: LogGroupKey) -> Budget:
+        """One for all groups of an account and region: they share its quota."""
+        with self._lock:
+            place = (group.account, group.region)
+            if place not in self._budgets:
+                self._budgets[place] = Budget(self._settings.polling.calls_per_second, self._clock)
+            return self._budgets[place]
