@@ -120,12 +120,11 @@ class Pipeline:
         if delivery.fault:
             tally.payloads[delivery.fault] += 1
         with self._lane() as lane:
-            for payload in delivery.payloads:
-                for piece in lane.decoder.decode(payload, delivery.origin, delivery.text, self._formats):
-                    tally += piece.tally
-                    self._quarantine(piece)
-                    if piece.batch is not None:
-                        cut_strings += self._select(lane, piece, piece.batch, delivery, tally)
+            for piece in lane.decoder.decode_delivery(delivery, self._formats):
+                tally += piece.tally
+                self._quarantine(piece)
+                if piece.batch is not None:
+                    cut_strings += self._select(lane, piece, piece.batch, delivery, tally)
             unnamed = lane.joiner.take_counts()
         if not tally.is_balanced:
             raise ProtocolError(f"the counts of {delivery.origin.label()} do not balance: {tally}")

@@ -40,7 +40,7 @@ from consumer.commands.common import answers
 def replay(files: tuple[str, ...], **options: Any) -> int:
     """Send flow log files to a collector as IPFIX.
 
-    Reads S3 flow log files (with header), headerless lines, CloudWatch Logs envelopes, the output of
+    Reads S3 flow log files (text or Parquet), headerless lines, CloudWatch Logs envelopes, the output of
     `aws logs filter-log-events`, and our own dead letter file; plain or gzip; - is standard input.
     Lines without a header are read with --format, else as AWS's default format when they have its 14 fields.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,12 @@ from consumer.decode.envelope import BYTE_ORDER_MARK, Lines, read_payload
 from consumer.decode.events import Events
 from consumer.decode.fields import DEFAULT_FORMAT
 from consumer.decode.inflate import Text, plain
+from consumer.decode.parquet import NOT_FLOW_LOGS, ColumnReader, format_of
 from consumer.decode.parser import BATCH_ROW_LIMIT, Parser
 from consumer.decode.plan import header_format, is_readable
 from consumer.decode.text import MAX_LINE_BYTES
 from consumer.errors import ProtocolError
-from consumer.model.delivery import Origin, TextState
+from consumer.model.delivery import Delivery, Origin, TextState
 from consumer.model.flow_batch import FlowBatch
 from consumer.model.log_format import LogFormat
 from consumer.model.tally import Reject, Tally
@@ -55,6 +57,7 @@ class Decoder:
     def __init__(self, vocabulary_capacity: int = 1 << 16, arena_bytes: int = 1 << 22) -> None:
         self._parser = Parser(vocabulary_capacity, arena_bytes)
         self._shapes = Shapes()
+        self._column_reader = ColumnReader(self._parser)
         self._starts = np.empty(BATCH_ROW_LIMIT, dtype=np.int32)
         self._ends = np.empty(BATCH_ROW_LIMIT, dtype=np.int32)
 
@@ -62,6 +65,22 @@ class Decoder:
     def vocabulary(self) -> Vocabulary:
         """The one in use now; a batch made earlier may hold an older one."""
         return self._parser.vocabulary
+
+    def decode_delivery(self, delivery: Delivery, formats: FormatLookup) -> Iterator[Decoded]:
+        """Read all of a delivery's payloads and columns, piece by piece."""
+        for payload in delivery.payloads:
+            yield from self.decode(payload, delivery.origin, delivery.text, formats)
+        for batch in delivery.columns:
+            yield from self.decode_columns(batch, delivery.origin)
+
+    def decode_columns(self, batch: Any, origin: Origin) -> Iterator[Decoded]:
+        """Read the rows of a columnar object: `batch` is a pyarrow.RecordBatch whose columns name the log format."""
+        found = format_of(batch.schema)
+        if found is None:
+            yield Decoded(None, Tally(payloads=Counter({NOT_FLOW_LOGS: 1})), [], origin)
+            return
+        for outcome, lines, first in self._column_reader.read(batch, *found):
+            yield from self._decoded(outcome, lines, first, origin, None)
 
     def decode(
         self, payload: bytes, origin: Origin, text: TextState | None, formats: FormatLookup

@@ -154,3 +154,13 @@ def hash_of_first(text: Bytes, size: np.uint64) -> np.uint64:
         mixed = _mix(mixed, load(text, at))
         at += _8
     return _mix(mixed, first_bytes(load(text, at), size - at)) if at < size else mixed
+
+
+@njit(**ROUTINE)
+def hash_at(text: Bytes, at: np.uint64, size: np.uint64) -> np.uint64:
+    """The vocabulary's `hash_of` any bytes, which no blank need end."""
+    mixed, stop = _SEED, at + size
+    while at + _8 <= stop:
+        mixed = _mix(mixed, load(text, at))
+        at += _8
+    return _mix(mixed, first_bytes(load(text, at), stop - at)) if at < stop else mixed

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import gzip
 
+import numpy as np
+
+from consumer.decode import columns
 from consumer.decode.decoder import Decoder
+from consumer.decode.inflate import plain
 from consumer.model.delivery import Origin, SourceKind, TextState
+from consumer.model.vocabulary import Vocabulary
 
 _LINE = b"2 123456789012 eni-0a 10.0.0.1 2001:db8::1 1 2 6 1 40 1 2 ACCEPT OK"
 _PAGE = b'{"events":[{"eventId":"1","ingestionTime":1,"logStreamName":"s","message":"' + _LINE + b'","timestamp":1}]}'
@@ -19,9 +24,22 @@ _ENVELOPE = (
 
 
 def warm_up() -> None:
-    """Read one envelope, one page and one line of text."""
+    """Read one envelope, one page, one line of text, and the strings of a column."""
     decoder = Decoder()
     origin = Origin(SourceKind.FILE)
     for payload, text in ((gzip.compress(_ENVELOPE), None), (_PAGE, None), (_LINE, TextState())):
         for _ in decoder.decode(payload, origin, text, lambda _: ()):
             pass
+    _warm_up_columns()
+
+
+def _warm_up_columns() -> None:
+    """The kernels of columnar objects, without the library that reads those (parquet.py)."""
+    vocabulary = Vocabulary()
+    text, offsets = plain(b"10.0.0.1").data, np.array([0, 8], dtype=np.int32)
+    words, marks, numbers = np.zeros(3, dtype=np.uint64), np.zeros((2, 1), dtype=np.bool_), np.zeros(1, dtype=np.int64)
+    columns.read_addresses(text, offsets, words, 3, 0, marks[0], marks[1])
+    columns.intern_values(
+        text, offsets, numbers, numbers, 0, True, np.zeros(256, dtype=np.uint8), vocabulary.table.ravel(),
+        vocabulary.arena, vocabulary.starts, vocabulary.sizes, vocabulary.used,
+    )  # fmt: skip

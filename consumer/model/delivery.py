@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from consumer.model.log_format import LogFormat
 
@@ -77,6 +78,7 @@ class Delivery:
     its gzip); counted as a fault of a payload.
     `arrived_after`: Unix seconds; log events that AWS took earlier (or just then) went out before, and come again only
     because they are asked for by their timestamps.
+    `columns`: pyarrow.RecordBatch each, rows of a columnar object (Parquet), which has no payloads.
     `acknowledge` is called once, after the last datagram of the delivery was handed to the kernel for every
     required collector; it may block (a checkpoint) and is called on the source's own thread.
     """
@@ -88,3 +90,4 @@ class Delivery:
     fault: str = ""
     acknowledge: Callable[[], None] = field(default=_nothing)
     arrived_after: float = float("-inf")
+    columns: Sequence[Any] = ()

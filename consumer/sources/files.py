@@ -1,4 +1,4 @@
-"""Source 4: flow log files, what `vpcflow replay` reads. Plain or gzip, `-` is standard input.
+"""Source 4: flow log files, what `vpcflow replay` reads. Plain, gzip or Parquet; `-` is standard input.
 
 Belongs here: opening files and handing their chunks over as deliveries. Does not: how an object is cut (objects.py),
 understanding lines or envelopes (decode/).
@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from consumer.clock import Clock
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.log_format import LogFormat
-from consumer.sources.objects import ObjectName, Position, read_chunks
+from consumer.sources.objects import PARQUET_MAGIC, Chunk, ObjectName, Position, read_chunks
+from consumer.sources.parquet import read_rows
 
 _READ_BYTES = 256 << 10
 
@@ -43,15 +45,27 @@ class FileSource:
     def _deliveries(self, path: str) -> Iterator[Delivery]:
         origin = _origin(path)
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as handle:
-            for chunk in read_chunks(_blocks(handle), Position(log_format=self._log_format)):
+            for chunk in self._chunks(handle):
                 self.bytes_read += len(chunk.payload)
-                payloads = (chunk.payload,) if chunk.payload else ()
-                yield Delivery(origin, payloads, self._clock.now(), chunk.text, chunk.fault)
+                yield chunk.delivery(origin, self._clock.now())
+
+    def _chunks(self, handle: BinaryIO) -> Iterator[Chunk]:
+        head = handle.read(_READ_BYTES)
+        if not head.startswith(PARQUET_MAGIC):
+            yield from read_chunks(_blocks(head, handle), Position(log_format=self._log_format))
+        elif handle.seekable():
+            handle.seek(0)
+            yield from read_rows(handle)
+        else:  # the index of Parquet lies at its end
+            with TemporaryFile() as copy:
+                copy.writelines(_blocks(head, handle))
+                yield from read_rows(copy)
 
 
-def _blocks(handle: BinaryIO) -> Iterator[bytes]:
-    while block := handle.read(_READ_BYTES):
+def _blocks(block: bytes, handle: BinaryIO) -> Iterator[bytes]:
+    while block:
         yield block
+        block = handle.read(_READ_BYTES)
 
 
 def _origin(path: str) -> Origin:

@@ -2,7 +2,7 @@
 
 Belongs here: gzip (every member), where text and JSON may be cut, the position behind each chunk. Does not: who brings
 the blocks (files.py a file or standard input, s3 the body of GetObject), what a line says (decode/), columnar objects
-(columns.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
+(parquet.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
 `aws logs filter-log-events`) and is handed over whole or cut between lines; anything else is text, cut at line ends.
 
 Where blocks end never matters: an object gives the same rows however it was cut on its way
@@ -12,13 +12,14 @@ Where blocks end never matters: an object gives the same rows however it was cut
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from isal import isal_zlib
 
-from consumer.model.delivery import TextState
+from consumer.model.delivery import Delivery, Origin, TextState
 from consumer.model.log_format import LogFormat
 
 CHUNK_BYTES = 1 << 20
@@ -30,6 +31,8 @@ _JSON_CHUNKS = 8
 _BLOCK_BYTES = 256 << 10
 _UNPACKED_BYTES = 1 << 20
 """The most that is unpacked at once, so that a bomb costs time and no memory."""
+PARQUET_MAGIC = b"PAR1"
+BAD_PARQUET = "bad_parquet"
 _GZIP_MAGIC = b"\x1f\x8b"
 _LEADING_BLANKS = b"\xef\xbb\xbf \t\r\n"
 _BLANKS = b" \t\r"
@@ -53,17 +56,25 @@ class Position:
 BEGINNING = Position()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Whole lines of an object. `text`: None for JSON, which stands alone; else shared by all chunks of the object.
 
     `end`: offset behind it in the unpacked object. `fault`: what could not be read after it, or in its place.
+    `columns`: rows of a columnar object (pyarrow.RecordBatch), which has no payload.
     """
 
     payload: bytes
     end: int
     text: TextState | None
     fault: str = ""
+    columns: Any = None
+
+    def delivery(self, origin: Origin, received_at: float, acknowledge: Callable[[], None] = lambda: None) -> Delivery:
+        """The chunk as a delivery of its own."""
+        payloads = (self.payload,) if self.payload else ()
+        columns = () if self.columns is None else (self.columns,)
+        return Delivery(origin, payloads, received_at, self.text, self.fault, acknowledge, columns=columns)
 
     def position(self) -> Position:
         """Where to go on once this chunk is exported; ask only then, for decode learns the log format from it."""
@@ -100,6 +111,9 @@ def read_chunks(
         head += piece
         if len(head) > LINE_LIMIT_BYTES or head.lstrip(_LEADING_BLANKS):
             break
+    if head.startswith(PARQUET_MAGIC):
+        yield Chunk(b"", start.offset, None, BAD_PARQUET)  # packed once more, or not seekable: its end comes first
+        return
     is_json = head[:LINE_LIMIT_BYTES].lstrip(_LEADING_BLANKS)[:1] in (b"{", b"[")
     text = None if is_json else TextState(start.log_format)
     cutter = _JsonCutter(start.offset, chunk_bytes) if is_json else _TextCutter(start.offset, chunk_bytes)

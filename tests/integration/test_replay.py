@@ -21,6 +21,8 @@ from consumer.collect.listen import Listener
 from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess
 from consumer.export.settings import Destination
+from consumer.model.log_format import LogFormat
+from tests.support.parquet_files import parquet_object
 
 PEN = 32473
 GOOD = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 {port} 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
@@ -112,6 +114,33 @@ def test_every_shape_of_file_arrives_flow_by_flow(tmp_path: Path, collector: Col
     flows = collector.flows()
     assert sorted(flow.source_port for flow in flows) == list(range(1000, 1012))
     assert {(flow.octets, flow.packets, flow.verdict) for flow in flows} == {(4249, 20, "ACCEPT")}
+
+
+def test_parquet_arrives_flow_by_flow_and_its_faults_are_counted(tmp_path: Path, collector: Collected) -> None:
+    log_format = LogFormat.from_text(HEADER)
+    lines = [GOOD.format(port=port) for port in range(1000, 1040)]
+    lines[7] = lines[7].replace("172.31.16.21", "172.31.16.321")
+    content = parquet_object(lines, log_format, row_group_size=10)
+    (tmp_path / "flows.log.parquet").write_bytes(content)
+    (tmp_path / "broken.log.parquet").write_bytes(content[:-100])
+    letter = tmp_path / "dead"
+    code, summary, _ = replay(
+        tmp_path / "flows.log.parquet",
+        tmp_path / "broken.log.parquet",
+        "-",
+        "--collector",
+        collector.address,
+        "--dead-letter",
+        letter,
+        given=parquet_object(lines[:5], log_format),
+    )
+    assert code == 0
+    assert is_balanced(summary)
+    assert summary["quarantined"] == {"bad_address": 1}
+    assert summary["payloads"] == {"bad_parquet": 1}
+    assert orjson.loads(letter.read_bytes())["line"] == lines[7]
+    expected = [port for port in range(1000, 1040) if port != 1007] + list(range(1000, 1005))
+    assert sorted(flow.source_port for flow in collector.flows()) == sorted(expected)
 
 
 def test_standard_input_with_a_format_of_ones_own(collector: Collected, tmp_path: Path) -> None:
