@@ -31,12 +31,13 @@ test: lint ## lint and all tests, the real KCL daemon included (15 minutes on tw
 
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2) read what we send
 	@$(BIN) scripts.collectors
-	@$(PYTEST) -m foreign
+	@$(PYTEST) -m "foreign and not soak"
 
 bench: setup ## speed: stage by stage and whole job, beside its floor and a peer
 	@$(BIN) benchmarks
 
-soak: setup ## long runs: outages of minutes, every kill point
+soak: setup ## long runs: outages of minutes, every kill point, a million records into nfcapd
+	@$(BIN) scripts.collectors
 	@$(PYTEST) -m soak --timeout 3600
 
 docs: setup ## write the generated pages of docs/ and the sample configuration anew

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from rich.table import Table
 from consumer.assembly import Outlet, build_lanes, own_address
 from consumer.clock import SystemClock
 from consumer.config import AgentSettings
+from consumer.encode.settings import REVERSE_ENTERPRISE_NUMBER
 from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault, Stopped
 from consumer.export.report import LineObserver
@@ -56,7 +57,7 @@ class ReplayOptions:
         collectors: tuple[str, ...],
         log_format: str | None,
         profile: str,
-        message_size: int,
+        message_size: int | Literal["auto"],
         rate: float,
         pen: int,
         domain: int,
@@ -87,6 +88,8 @@ class ReplayOptions:
         for option, value in (("--pen", pen), ("--domain", domain)):
             if not (option == "--domain" or value) or not 0 <= value <= 0xFFFF_FFFF:
                 faults.append(Fault(option, value, "is not a number of 32 bits", "give one from 1 to 4294967295"))
+        if pen == REVERSE_ENTERPRISE_NUMBER:
+            faults.append(Fault("--pen", pen, "means reverse direction (RFC 5103)", "use your own enterprise number"))
         target = dead_letter or AgentSettings().state_folder / "replay-dead-letter.jsonl"
         if any(file != "-" and Path(file).resolve() == target.resolve() for file in files):
             faults.append(

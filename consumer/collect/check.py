@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv4Address, ip_address
+from typing import Literal
 
 import numpy as np
 import orjson
@@ -20,7 +21,7 @@ from consumer.collect.look import DESTINATION, DESTINATION_PORT, MARK, SOURCE, S
 from consumer.decode.decoder import Decoder
 from consumer.encode.domain import observation_domain
 from consumer.encode.encoder import Encoder
-from consumer.encode.settings import DOCUMENTATION_ENTERPRISE_NUMBER, EncodingSettings
+from consumer.encode.settings import DOCUMENTATION_ENTERPRISE_NUMBER, EncodingSettings, Profile
 from consumer.enrich.join import COLUMNS
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.collector import Collector
@@ -181,20 +182,28 @@ def _warnings(encoding: EncodingSettings) -> list[str]:
     ]
 
 
-def run_check(address: str, profile: str, message_size: int, private_enterprise_number: int, *, as_json: bool) -> int:
+def run_check(
+    address: str,
+    profile: Profile,
+    message_size: int | Literal["auto"],
+    private_enterprise_number: int,
+    *,
+    as_json: bool,
+) -> int:
     """Check and print. Exit code 0 when nothing is wrong, else 1. Raises ConfigurationError with all faults."""
-    shared = {"profile": profile, "message_size": message_size}
+    given = {"name": "check", "address": address, "profile": profile, "message_size": message_size}
     faults: list[Fault] = []
     try:
-        settings = CollectorSettings.model_validate({"name": "check", "address": address, **shared})
+        settings = CollectorSettings.model_validate(given)
     except ValidationError as error:
         faults += _faults(error)
     try:
-        encoding = EncodingSettings.model_validate({**shared, "private_enterprise_number": private_enterprise_number})
+        encoding = EncodingSettings(profile=profile, private_enterprise_number=private_enterprise_number)
     except ValidationError as error:
         faults += _faults(error)
     if faults:
-        raise ConfigurationError(list({fault.key: fault for fault in reversed(faults)}.values())[::-1])
+        raise ConfigurationError(faults)
+    encoding = encoding.model_copy(update={"message_size": settings.largest_message})
     report = check_collector(settings, encoding, SystemClock())
     if as_json:
         sys.stdout.write(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -59,7 +59,9 @@ def check_config(file: Path) -> None:
 @PEN_OPTION
 @JSON_OPTION
 @answers
-def check_collector(address: str, profile: Profile, message_size: int, pen: int, as_json: bool) -> int:
+def check_collector(
+    address: str, profile: Profile, message_size: int | Literal["auto"], pen: int, as_json: bool
+) -> int:
     """Send templates and one marked flow to a collector, and say whether somebody listens and how to look for it.
 
     The flow goes from 192.0.2.1 to 198.51.100.1 (addresses for documentation) and is named vpcflow-check.

@@ -84,8 +84,28 @@ PEN_OPTION = click.option(
 PROFILE_OPTION = click.option(
     "--profile", type=click.Choice(["core", "iana", "full"]), default="full", show_default=True, help="Elements sent."
 )
+
+
+class _MessageSize(click.ParamType[int | Literal["auto"]]):
+    """A number, whose range the settings know, or `auto`."""
+
+    name = "bytes|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto", param, ctx)
+
+
 MESSAGE_SIZE_OPTION = click.option(
-    "--message-size", type=int, default=1400, show_default=True, help="Largest IPFIX message in bytes (512-8900)."
+    "--message-size",
+    type=_MessageSize(),
+    default=1400,
+    show_default=True,
+    help="Largest IPFIX message in bytes (512-8900); auto = what the path takes.",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from consumer.commands.common import answers
+from consumer.commands.common import MESSAGE_SIZE_OPTION, PROFILE_OPTION, answers
 
 
 @click.command()
@@ -18,12 +18,8 @@ from consumer.commands.common import answers
 @click.option(
     "--format", "log_format", metavar="'${…}'", help="Log format of lines without a header, as AWS writes it."
 )
-@click.option(
-    "--profile", type=click.Choice(["core", "iana", "full"]), default="full", show_default=True, help="Elements sent."
-)
-@click.option(
-    "--message-size", type=int, default=1400, show_default=True, help="Largest IPFIX message in bytes (512-8900)."
-)
+@PROFILE_OPTION
+@MESSAGE_SIZE_OPTION
 @click.option(
     "--rate", type=float, default=20_000, show_default=True, help="Records per second; 0 = as fast as the machine can."
 )

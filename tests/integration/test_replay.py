@@ -259,6 +259,24 @@ def test_a_bomb_of_gigabytes_is_one_fault_in_bounded_memory(tmp_path: Path, coll
     assert [flow.source_port for flow in collector.flows()] == [9]
 
 
+def test_messages_as_large_as_the_path_takes_are_fewer(tmp_path: Path, collector: Collected) -> None:
+    (tmp_path / "flows").write_text("\n".join([HEADER, *(GOOD.format(port=port) for port in range(1, 201))]))
+    counts = {}
+    for size in ("1400", "auto"):
+        collectors = ("--collector", collector.address, "--dead-letter", tmp_path / "dead")
+        code, summary, said = replay(tmp_path / "flows", *collectors, "--message-size", size, "--rate", "0")
+        assert code == 0, said
+        counts[size] = summary["messages"]
+    assert counts["auto"] < counts["1400"] / 2, counts
+    assert len(collector.flows()) == 400
+
+
+def test_the_enterprise_number_that_means_reverse_is_refused() -> None:
+    code, _, said = replay("-", "--collector", "127.0.0.1:4739", "--pen", "29305", given=b"")
+    assert code == 2
+    assert "RFC 5103" in said
+
+
 def test_all_faults_of_the_command_line_are_told_at_once() -> None:
     code, summary, said = replay("no-such-file", "--collector", "nowhere", "--rate", "-1", "--format", "${a b}")
     assert (code, summary) == (2, {})

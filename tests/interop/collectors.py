@@ -70,18 +70,19 @@ class ForeignCollector(ABC):
     shows_always: ClassVar[frozenset[str]]
     shows_strings: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, strings: Iterable[int] = ENTERPRISE_STRINGS) -> None:
-        """`strings`: elements of ours that it is told to show."""
+    def __init__(self, folder: Path, strings: Iterable[int] = ENTERPRISE_STRINGS, host: str = "127.0.0.1") -> None:
+        """`strings`: elements of ours that it is told to show. `host`: 127.0.0.1 or ::1, where it listens."""
         self.strings = tuple(strings)
+        self.host = host
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = unused_port()
+        self.port = unused_port(host)
         self._log = folder / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def shows(self) -> frozenset[str]:
@@ -150,12 +151,12 @@ class ForeignCollector(ABC):
 
 
 def receive_queue(port: int) -> int | None:
-    """Bytes waiting in the socket bound to `port` on 127.0.0.1; None when there is none (/proc/net/udp)."""
-    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
-        words = line.split()
-        address, _, bound = words[1].partition(":")
-        if int(bound, 16) == port and address in ("0100007F", "00000000"):
-            return int(words[4].partition(":")[2], 16)
+    """Bytes waiting in the socket bound to `port`, IPv4 or IPv6; None when there is none (/proc/net/udp, udp6)."""
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            words = line.split()
+            if int(words[1].partition(":")[2], 16) == port:
+                return int(words[4].partition(":")[2], 16)
     return None
 
 
@@ -173,7 +174,7 @@ class Nfcapd(ForeignCollector):
         (self.folder / "nfcapd").mkdir(exist_ok=True)
         # One file for an hour: rotation in the middle of a test would only spread the flows.
         store = str(self.folder / "nfcapd")
-        return [program("nfcapd"), "-w", store, "-p", str(self.port), "-b", "127.0.0.1", "-t", "3600"]
+        return [program("nfcapd"), "-w", store, "-p", str(self.port), "-b", self.host, "-t", "3600"]
 
     def read(self) -> list[Seen]:
         files = sorted((self.folder / "nfcapd").glob("nfcapd.2*"))
@@ -227,7 +228,7 @@ class Nfacctd(ForeignCollector):
         keys = "src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end"
         settings = {
             "daemonize": "false",
-            "nfacctd_ip": "127.0.0.1",
+            "nfacctd_ip": self.host,
             "nfacctd_port": self.port,
             "plugins": "print",
             "aggregate": ",".join([keys, *names]),
@@ -317,7 +318,7 @@ class Goflow2(ForeignCollector):
         ]
         (self.folder / "mapping.yaml").write_text("\n".join(lines) + "\n")
         return [
-            program("goflow2"), "-listen", f"netflow://127.0.0.1:{self.port}", "-addr", "",
+            program("goflow2"), "-listen", f"netflow://{self.address}", "-addr", "",
             "-format", "json", "-mapping", str(self.folder / "mapping.yaml"),
             "-transport.file", str(self.folder / "goflow2.json"),
         ]  # fmt: skip

@@ -36,11 +36,9 @@ def command(file: Path, *collectors: str, **options: object) -> list[str]:
     return argv
 
 
-def replay(file: Path, *collectors: str, **options: object) -> Summary:
-    """Run it to its end."""
-    done = subprocess.run(
-        command(file, *collectors, **options), capture_output=True, timeout=_REPLAY_SECONDS, check=False
-    )
+def replay(file: Path, *collectors: str, seconds: float = _REPLAY_SECONDS, **options: object) -> Summary:
+    """Run it to its end, which must come within `seconds`."""
+    done = subprocess.run(command(file, *collectors, **options), capture_output=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return _summary(done.stdout)
 

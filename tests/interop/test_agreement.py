@@ -60,6 +60,15 @@ def test_messages_padded_for_bursts_agree_too(kind: type[ForeignCollector], tmp_
     assert_same(collector.read(), (collector.show(expected(line)) for line in content))
 
 
+@pytest.mark.parametrize("kind", [Nfcapd, Nfacctd, Goflow2])
+def test_a_collector_reached_over_ipv6_gets_the_same(kind: type[ForeignCollector], tmp_path: Path) -> None:
+    content = lines(300)
+    with kind(tmp_path / "collector", host="::1") as collector:
+        assert collector.address.startswith("[::1]:")
+        replay(write_flow_log(tmp_path / "flows.log", content), collector.address, rate=RATE)
+    assert_same(collector.read(), (collector.show(expected(line)) for line in content))
+
+
 @pytest.mark.parametrize("options", [(), CollectorSettings.model_fields["options"].default], ids=["flows", "options"])
 def test_nfcapd_finds_no_gap_but_for_options_which_it_does_not_count(
     options: tuple[OptionKind, ...], tmp_path: Path
@@ -162,10 +171,14 @@ def parts(message: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [content for label, content in message.items() if label.startswith(name) and isinstance(content, dict)]
 
 
-@pytest.mark.parametrize("rate", [20_000, 0], ids=["paced", "in padded bursts"])
-def test_tshark_reads_every_element_and_finds_nothing_to_complain_about(rate: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rate", "host"),
+    [(20_000, "127.0.0.1"), (0, "127.0.0.1"), (20_000, "::1")],
+    ids=["paced", "in padded bursts", "over IPv6"],
+)
+def test_tshark_reads_every_element_and_finds_nothing_to_complain_about(rate: int, host: str, tmp_path: Path) -> None:
     content = lines(400)
-    with receiver() as opened:
+    with receiver(host) as opened:
         replay(write_flow_log(tmp_path / "flows.log", content), opened.address, rate=rate)
         messages = tshark_messages(tmp_path / "flows.pcap", datagrams_of(opened))
     layouts: dict[str, list[int]] = {}

@@ -50,7 +50,7 @@ class TaughtGoflow2(Goflow2):
 
     def argv(self) -> list[str]:
         return [
-            program("goflow2"), "-listen", f"netflow://127.0.0.1:{self.port}", "-addr", "",
+            program("goflow2"), "-listen", f"netflow://{self.address}", "-addr", "",
             "-format", "json", "-mapping", str(write_definitions("goflow2", self.folder)),
             "-transport.file", str(self.folder / "goflow2.json"),
         ]  # fmt: skip
