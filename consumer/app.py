@@ -161,6 +161,7 @@ class Agent:
             exporter=self._outlet.exporting_process,
             keep_rejects=letter.write,
             ledger=AgentLedger(self.metrics, self.health),
+            note_unknown=self._refresher.unknown.note,
             clock=self._clock,
             abort=self._abort,
             domain=self._settings.agent.observation_domain,

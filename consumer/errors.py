@@ -62,6 +62,10 @@ class RetryableError(VpcflowError):
     """It may work later without anybody changing anything: throttling, time-outs, a dead region."""
 
 
+class SessionOverError(RetryableError):
+    """AWS says that our keys are no longer valid, before they said so themselves (revoked, or a clock is wrong)."""
+
+
 class LostLeaseError(VpcflowError):
     """Another worker holds the shard now: stop quietly, never checkpoint."""
 

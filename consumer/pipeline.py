@@ -78,6 +78,14 @@ def claim_every_row(piece: Decoded, rows: Rows, stop: threading.Event) -> Abstra
     return nullcontext(Selection(rows))
 
 
+NoteUnknown = Callable[[Origin, Sequence[bytes]], None]
+"""Told of interface ids that the inventory does not know, each once as long as a vocabulary lives."""
+
+
+def ignore_unknown(origin: Origin, ids: Sequence[bytes]) -> None:
+    """Nobody can be asked (replay)."""
+
+
 class Pipeline:
     """Policy only; the state of a delivery is on the stack, what outlives it is in a lane."""
 
@@ -95,6 +103,7 @@ class Pipeline:
         domain: int = 0,
         reporting: CurrentReporting = report_every_row,
         claim: Claim = claim_every_row,
+        note_unknown: NoteUnknown = ignore_unknown,
     ) -> None:
         self._lanes: LifoQueue[Lane] = LifoQueue()
         for lane in lanes:
@@ -109,6 +118,7 @@ class Pipeline:
         self._domain = domain
         self._reporting = reporting
         self._claim = claim
+        self._note_unknown = note_unknown
 
     def process(self, delivery: Delivery) -> Tally:
         """Export one delivery, then acknowledge it. Blocks while pacing or a collector holds.
@@ -158,6 +168,9 @@ class Pipeline:
     def _export(self, lane: Lane, batch: FlowBatch, rows: Rows, origin: Origin, tally: Tally) -> int:
         """The stages after select, for one batch; returns how many strings were cut."""
         joined = lane.joiner.join(batch, rows, self._inventory())
+        unknown = lane.joiner.take_unknown_interfaces()
+        if unknown:
+            self._note_unknown(origin, unknown)
         domain = self._domain or observation_domain(origin.account, origin.region)
         if lane.active_interfaces is not None:
             lane.active_interfaces.note(joined, rows, domain, self._clock.monotonic())

@@ -16,20 +16,18 @@ from consumer.errors import (
     ProtocolError,
     RefusedError,
     RetryableError,
+    SessionOverError,
     VpcflowError,
 )
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _LATER = frozenset(
     {
-        "ExpiredToken",
-        "ExpiredTokenException",
         "InternalError",
         "InternalFailure",
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
-        "RequestExpired",
         "RequestLimitExceeded",
         "RequestTimeout",
         "ServiceUnavailable",
@@ -43,6 +41,7 @@ _LATER = frozenset(
 )
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound)
 _OUR_BUG = (boto.ParamValidationError, boto.OperationNotPageableError, boto.UnknownServiceError)
+_SESSION_OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
 def credentials_fault(problem: str) -> ConfigurationError:
@@ -73,6 +72,8 @@ def _from_answer(error: boto.ClientError, operation: Operation, place: str, reso
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code.removeprefix("Client.") in _DENIED:
         return PermissionDeniedError(operation.action, operation.feature, operation.policy_line(resource))
+    if code in _SESSION_OVER:
+        return SessionOverError(f"{operation.action} in {place}: {error}")
     if code in _LATER or status >= 500:
         return RetryableError(f"{operation.action} in {place}: {error}")
     return RefusedError(operation.action, code, f"{error} in {place}")

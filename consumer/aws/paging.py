@@ -15,6 +15,7 @@ from consumer.aws.faults import translated
 from consumer.aws.operations import Operation
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
+from consumer.errors import SessionOverError
 
 
 def items(sessions: Sessions, operation: Operation, target: Target, **parameters: Any) -> Iterator[Any]:
@@ -23,14 +24,26 @@ def items(sessions: Sessions, operation: Operation, target: Target, **parameters
     Always with a page size: an unpaged call is throttled by itself in large accounts (EC2 API reference, "Query
     requests: pagination").
     """
+    is_new = True
+    try:
+        for page in _pages(sessions, operation, target, parameters):
+            is_new = False
+            yield from page[operation.items]
+    except SessionOverError:
+        if not is_new:
+            raise
+        for page in _pages(sessions, operation, target, parameters):  # with new keys
+            yield from page[operation.items]
+
+
+def _pages(sessions: Sessions, operation: Operation, target: Target, parameters: dict[str, Any]) -> Iterator[Any]:
     client = sessions.client(operation.service, target)
     paginator = client.get_paginator(xform_name(operation.name))
-    pages = paginator.paginate(PaginationConfig={"PageSize": operation.page_size}, **parameters)
     asked = Asked.of(operation, target, parameters)
     try:
-        for page in pages:
+        for page in paginator.paginate(PaginationConfig={"PageSize": operation.page_size}, **parameters):
             sessions.count(operation)
             sessions.outcomes[asked] = None
-            yield from page[operation.items]
+            yield page
     except (ClientError, BotoCoreError) as error:
         raise sessions.told(asked, translated(error, operation, target.label())) from error

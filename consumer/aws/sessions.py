@@ -33,7 +33,7 @@ from consumer.aws.profiles import Profile, read_lines, read_profiles
 from consumer.aws.raw_answers import keep_bodies
 from consumer.aws.roles import Access, AccountTarget, Role, Target
 from consumer.aws.settings import AwsSettings
-from consumer.errors import ConfigurationError, Fault, ProtocolError, VpcflowError
+from consumer.errors import ConfigurationError, Fault, ProtocolError, SessionOverError, VpcflowError
 from consumer.telemetry.logs import get_logger
 
 CHAINED_SESSION_SECONDS = 3600
@@ -229,6 +229,12 @@ class Sessions:
 
     def call(self, operation: Operation, target: Target, **parameters: Any) -> dict[str, Any]:
         """One API call; blocks, retries included. Raises the errors of consumer.errors only."""
+        try:
+            return self._call(operation, target, **parameters)
+        except SessionOverError:
+            return self._call(operation, target, **parameters)  # with new keys: `told` forgot the old ones
+
+    def _call(self, operation: Operation, target: Target, **parameters: Any) -> dict[str, Any]:
         client = self.client(operation.service, target)
         self.count(operation)
         asked = Asked.of(operation, target, parameters)
@@ -243,7 +249,18 @@ class Sessions:
     def told(self, asked: Asked, error: VpcflowError) -> VpcflowError:
         """Keep what came of a call, and hand it back to be raised."""
         self.outcomes[asked] = error
+        if isinstance(error, SessionOverError):
+            self._forget_keys(asked.target.access)
         return error
+
+    def _forget_keys(self, access: Access) -> None:
+        """The next call asks for keys anew; without this, keys that AWS ended early would be used to their own end."""
+        with self._lock:
+            for key in [key for key in self._clients if key[0] == access]:
+                del self._clients[key]
+            self._sessions.pop(access, None)
+            if access is None:
+                self._own = None
 
     def count(self, operation: Operation) -> None:
         """Count one call. Thread-safe."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from consumer.aws.roles import Target
@@ -16,12 +16,13 @@ from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
 from consumer.discovery.building import build, build_in_process
 from consumer.discovery.estate import Part
+from consumer.discovery.look_up import UnknownInterfaces
 from consumer.discovery.parallel import side_by_side
 from consumer.discovery.part_file import load_part, part_file, save_part
-from consumer.discovery.reading import Problem, read_part
+from consumer.discovery.reading import Problem, read_interfaces, read_part
 from consumer.discovery.settings import DiscoverySettings
 from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
-from consumer.errors import ProtocolError
+from consumer.errors import ProtocolError, VpcflowError
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.state.assignments import Assignments
 from consumer.telemetry.logs import get_logger
@@ -68,6 +69,7 @@ class InventoryKeeper:
         self._folder = folder
         self._parts: dict[Target, Part] = {}
         self._inventory = empty_inventory()
+        self._next_look_up = 0.0
         self._log = get_logger("inventory")
 
     @property
@@ -112,14 +114,48 @@ class InventoryKeeper:
         self._forget_files()
         return Refresh(self._inventory, tuple(problems), parts)
 
+    def look_up(self, unknown: UnknownInterfaces, stop: threading.Event | None = None) -> int:
+        """Ask for interfaces that flows named and nobody knew; how many were found. Blocks for a second or two.
+
+        Called between refreshes, by the same thread. A large estate takes seconds to lay out anew, so that is done at
+        most a tenth of the time. Raises VpcflowError when the last one asked could not be.
+        """
+        now = self._clock.monotonic()
+        if now < self._next_look_up:
+            return 0
+        found = 0
+        problem: VpcflowError | None = None
+        accounts = {target: part.account for target, part in self._parts.items()}
+        for target, ids in unknown.take(accounts):
+            old = self._parts[target]
+            try:
+                part = read_interfaces(self._sessions, target, old, ids)
+            except VpcflowError as error:
+                problem = error
+                continue
+            if part is not old:
+                found += len({one.id for one in part.interfaces}.intersection(ids))
+                self._parts[target] = part = replace(part, is_unused=False)
+                self._keep(target, part)
+        if found:
+            self._inventory = self._build(self._clock.now(), stop or threading.Event())
+            done = self._clock.monotonic()
+            self._next_look_up = done + 10 * (done - now)
+        if problem is not None:
+            raise problem
+        return found
+
     def _read(self, target: Target, now: float, *, may_be_unused: bool) -> tuple[Part | None, list[Problem]]:
         old = self._parts.get(target)
         if old is None and self._folder:
             old = load_part(part_file(self._folder, target))
         part, problems = read_part(self._sessions, target, old, now, may_be_unused=may_be_unused)
-        if self._folder and part is not None and part is not old:
-            self._try_to_save(lambda folder: save_part(part, part_file(folder, target)))
+        if part is not None and part is not old:
+            self._keep(target, part)
         return part, problems
+
+    def _keep(self, target: Target, part: Part) -> None:
+        self._try_to_save(lambda folder: save_part(part, part_file(folder, target)))
 
     def _build(self, now: float, stop: threading.Event) -> Inventory:
         """The first who reads an account and region counts."""

@@ -83,9 +83,33 @@ def read_part(
     return replace(part, past=past_of(old, part, now)), problems
 
 
-def _read_all(sessions: Sessions, operation: Operation, target: Target, read: Read) -> Iterator[Any]:
+def read_interfaces(sessions: Sessions, target: Target, part: Part, ids: list[str]) -> Part:
+    """`part` with these interfaces, as far as AWS knows them, and the instances they are attached to.
+
+    One call or two; `part` itself when nothing was found. Raises VpcflowError when AWS cannot be asked.
+    """
+    by_id = [{"Name": "network-interface-id", "Values": ids}]
+    interfaces = tuple(
+        _read_all(sessions, operations.DESCRIBE_NETWORK_INTERFACES, target, estate.interfaces_in, Filters=by_id)
+    )
+    known = {one.id for one in part.instances}
+    wanted = sorted({one.instance_id for one in interfaces if one.instance_id} - known)
+    instances: tuple[Any, ...] = ()
+    if wanted:
+        by_id = [{"Name": "instance-id", "Values": wanted}]
+        instances = tuple(
+            _read_all(sessions, operations.DESCRIBE_INSTANCES, target, estate.instances_in, Filters=by_id)
+        )
+    if not interfaces:
+        return part
+    found = {one.id for one in interfaces}
+    kept = tuple(one for one in part.interfaces if one.id not in found)
+    return replace(part, interfaces=kept + interfaces, instances=part.instances + instances)
+
+
+def _read_all(sessions: Sessions, operation: Operation, target: Target, read: Read, **parameters: Any) -> Iterator[Any]:
     """Every item, read; an answer of a shape that EC2 does not document is refused as a whole."""
-    for raw in items(sessions, operation, target):
+    for raw in items(sessions, operation, target, **parameters):
         try:
             yield from read(raw)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from consumer.clock import Clock
 from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.look_up import UnknownInterfaces
 from consumer.discovery.schedule import Schedule
 from consumer.errors import Stopped, VpcflowError
 from consumer.model.inventory import Inventory
@@ -46,6 +47,8 @@ class Refresher:
         self._metrics = metrics
         self._health = health
         self._then = then
+        self.unknown = UnknownInterfaces(clock)
+        """Told which interfaces flows name and the inventory does not know."""
         self._was_read = threading.Event()
         self._log = get_logger("inventory")
 
@@ -78,7 +81,7 @@ class Refresher:
             while True:
                 self._refresh(stop)
                 self._was_read.set()
-                if self._schedule.wait(stop):
+                if self._schedule.wait(stop, lambda: self._look_up(stop)):
                     return
         except Stopped:
             return
@@ -101,6 +104,21 @@ class Refresher:
         except VpcflowError as error:
             self._log.warning("the estate was not read", reason=str(error))
             self._health.set("inventory", "failing", f"nothing was read: {error}")
+
+    def _look_up(self, stop: threading.Event) -> None:
+        """Interfaces that flows named since; what fails here is tried again when their next flows come."""
+        try:
+            found = self._keeper.look_up(self.unknown, stop)
+        except Stopped:
+            raise
+        except VpcflowError as error:
+            self._metrics.counter("vpcflow_interface_look_up_errors_total").inc()
+            self._log.warning("unknown interfaces could not be looked up", reason=str(error))
+            return
+        if found:
+            self._metrics.counter("vpcflow_interfaces_looked_up_total").inc(found)
+            self._log.info("interfaces made since the last discovery have names now", count=found)
+            self._show(self._keeper.inventory)
 
     def _report(self, refresh: Refresh) -> None:
         """What could not be read keeps its old part; health says which and why."""

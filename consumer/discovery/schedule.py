@@ -6,6 +6,7 @@ Belongs here: waiting. Does not: what is run (refresher.py). Fields as in cronta
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from cronsim import CronSim
@@ -14,6 +15,10 @@ from consumer.clock import Clock
 
 _POLL_SECONDS = 1.0
 """How soon a call is heard: two events cannot be waited for at once."""
+
+
+def _nothing() -> None:
+    return None
 
 
 class Schedule:
@@ -33,10 +38,11 @@ class Schedule:
         local = datetime.fromtimestamp(now)  # noqa: DTZ006  cron means local time
         return next(CronSim(self._cron, local)).timestamp()
 
-    def wait(self, stop: threading.Event) -> bool:
-        """Block until the next moment or a call; true when `stop` is set instead."""
+    def wait(self, stop: threading.Event, meanwhile: Callable[[], None] = _nothing) -> bool:
+        """Block until the next moment or a call; true when `stop` is set instead. `meanwhile` is called each second."""
         moment = self.next_after(self._clock.now())
         while not self._is_called.is_set():
+            meanwhile()
             left = moment - self._clock.now()
             if left <= 0:
                 break

@@ -63,6 +63,8 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; the first 1,000 have one. /health has the reasons."),
     Declared("vpcflow_inventory_entities", Gauge, ("kind",), "Interfaces and endpoints known."),
     Declared("vpcflow_inventory_age_seconds", Gauge, (), "Age of the inventory snapshot in use."),
+    Declared("vpcflow_interfaces_looked_up_total", Counter, (), "Interfaces made since the last discovery, found by their id when flows named them."),
+    Declared("vpcflow_interface_look_up_errors_total", Counter, (), "Look-ups of unknown interfaces that failed."),
     Declared("vpcflow_inventory_problems", Gauge, (), "Accounts and regions that could not be read at the last refresh."),
 )  # fmt: skip
 

@@ -16,13 +16,16 @@ from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
 from consumer.discovery.settings import DiscoverySettings
+from consumer.model.delivery import Origin, SourceKind
 from consumer.state.assignments import Assignments
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
-from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer
+from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
 from tests.support.estate import wait_until
 
 REGION = "us-east-1"
+THROTTLED: Fault = (503, "RequestLimitExceeded", "Request limit exceeded.")
+EXPIRED: Fault = (400, "RequestExpired", "Request has expired.")
 
 
 @pytest.fixture
@@ -48,6 +51,12 @@ class Running:
 
     def vpc_count(self) -> int:
         return len(self.refresher.inventory().vpc_numbers)
+
+    def knows(self, interface_id: str) -> bool:
+        return interface_id.encode() in self.refresher.inventory().interface_rows
+
+    def sample(self, metric: str) -> float:
+        return self.metrics.registry.get_sample_value(metric) or 0.0
 
     def condition(self) -> tuple[str, str]:
         known = self.health.snapshot()["inventory"]
@@ -103,3 +112,93 @@ def test_a_denied_call_is_seen_in_health_and_metrics(aws: FaultyAws, running: Ru
     running.wait(lambda: running.condition()[0] == "waiting", "the denial is seen")
     assert "ec2:DescribeInstances denied" in running.condition()[1]
     assert running.metrics.registry.get_sample_value("vpcflow_inventory_problems") == 1
+
+
+MEMBER = "222222222222"
+MEMBER_ROLE = f"arn:aws:iam::{MEMBER}:role/x"
+
+
+def make_interface() -> str:
+    """An interface in the default VPC of the own account."""
+    ec2 = boto3.client("ec2", region_name=REGION)
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    return str(ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"])
+
+
+def test_an_interface_made_since_the_last_discovery_is_asked_for_when_flows_name_it(
+    aws: FaultyAws, running: Running
+) -> None:
+    assert running.vpc_count() == 1
+    made = make_interface()
+    origin = Origin(SourceKind.KINESIS, account=boto3.client("sts", region_name=REGION).get_caller_identity()["Account"], region=REGION)
+    refreshes = aws.calls["DescribeVpcs"]
+    running.refresher.unknown.note(origin, [made.encode(), b"eni-00000000000000000"])
+
+    running.wait(lambda: running.knows(made), "the new interface is known")
+    assert aws.calls["DescribeVpcs"] == refreshes, "nothing else was read again"
+    assert running.sample("vpcflow_interfaces_looked_up_total") == 1
+
+
+def test_a_look_up_that_is_throttled_costs_only_itself(aws: FaultyAws, running: Running) -> None:
+    assert running.vpc_count() == 1
+    made = make_interface()
+    aws.fault_of = lambda action, _: THROTTLED if action == "DescribeNetworkInterfaces" else None
+    running.refresher.unknown.note(Origin(SourceKind.KINESIS), [made.encode()])
+
+    running.wait(lambda: running.sample("vpcflow_interface_look_up_errors_total") == 1, "the failure is counted")
+    aws.fault_of = lambda action, _: None
+    running.refresher.reread()
+    running.wait(lambda: running.knows(made), "the next discovery finds it")
+
+
+def test_a_throttled_account_keeps_its_names_and_recovers_by_itself_while_others_go_on(
+    aws: FaultyAws, running: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "roles").write_text(f"{MEMBER_ROLE}\n")
+    running.refresher.reread()
+    running.wait(lambda: running.vpc_count() == 2, "both accounts are known")
+    member_keys = set[str]()
+
+    def throttle_member(action: str, parameters: dict[str, str]) -> Fault | None:
+        is_member = not parameters.get("access_key", "own").startswith("own")
+        if is_member and action.startswith("Describe"):
+            member_keys.add(parameters["access_key"])
+            return THROTTLED
+        return None
+
+    aws.fault_of = throttle_member
+    boto3.client("ec2", region_name=REGION).create_vpc(CidrBlock="10.0.0.0/16")
+    running.refresher.reread()
+    running.wait(lambda: running.vpc_count() == 3, "the own account is read while the other is throttled")
+    running.wait(lambda: running.condition()[0] == "waiting", "health says so")
+    assert MEMBER in running.condition()[1]
+    assert member_keys
+    assert running.sample("vpcflow_inventory_problems") >= 1
+
+    aws.fault_of = lambda action, _: None
+    running.refresher.reread()
+    running.wait(lambda: running.condition()[0] == "ok", "it recovers by itself")
+    assert running.vpc_count() == 3
+
+
+def test_a_session_that_aws_ended_early_is_renewed_at_once(aws: FaultyAws, running: Running, tmp_path: Path) -> None:
+    (tmp_path / "roles").write_text(f"{MEMBER_ROLE}\n")
+    running.refresher.reread()
+    running.wait(lambda: running.vpc_count() == 2, "both accounts are known")
+    ended = set[str]()
+    assumed = aws.calls["AssumeRole"]
+
+    def end_first_session(action: str, parameters: dict[str, str]) -> Fault | None:
+        key = parameters.get("access_key", "own")
+        if key.startswith("own") or not action.startswith("Describe"):
+            return None
+        if not ended:
+            ended.add(key)
+        return EXPIRED if key in ended else None
+
+    aws.fault_of = end_first_session
+    running.refresher.reread()
+    running.wait(lambda: aws.calls["AssumeRole"] > assumed, "the role is assumed again")
+    running.wait(lambda: running.condition()[0] == "ok", "and the account is read in the same run")
+    assert ended
+    assert running.vpc_count() == 2

@@ -13,6 +13,7 @@ from consumer.errors import (
     ProtocolError,
     RefusedError,
     RetryableError,
+    SessionOverError,
     VpcflowError,
 )
 
@@ -33,7 +34,7 @@ def answer(code: str, status: int = 400) -> boto.ClientError:
         (answer("AccessDeniedException"), PermissionDeniedError),
         (answer("RequestLimitExceeded", 503), RetryableError),
         (answer("Throttling"), RetryableError),
-        (answer("ExpiredToken"), RetryableError),
+        (answer("ExpiredToken"), SessionOverError),
         (answer("SomethingNew", 500), RetryableError),
         (answer("ResourceNotFoundException"), RefusedError),
         (answer("AuthFailure", 401), RefusedError),
