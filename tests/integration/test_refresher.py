@@ -130,7 +130,11 @@ def test_an_interface_made_since_the_last_discovery_is_asked_for_when_flows_name
 ) -> None:
     assert running.vpc_count() == 1
     made = make_interface()
-    origin = Origin(SourceKind.KINESIS, account=boto3.client("sts", region_name=REGION).get_caller_identity()["Account"], region=REGION)
+    origin = Origin(
+        SourceKind.KINESIS,
+        account=boto3.client("sts", region_name=REGION).get_caller_identity()["Account"],
+        region=REGION,
+    )
     refreshes = aws.calls["DescribeVpcs"]
     running.refresher.unknown.note(origin, [made.encode(), b"eni-00000000000000000"])
 
