@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any
 
-from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
+from consumer.assembly import Outlet, build_lanes, build_repeats, is_free_port, own_address, warm_up
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
 from consumer.conductor import Conductor
@@ -33,7 +33,7 @@ from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.tally import Tally
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Pipeline, claim_every_row
 from consumer.sources.report import StreamReport
 from consumer.sources.stream_status import StreamObserver
 from consumer.state.assignments import Assignments
@@ -115,6 +115,7 @@ class Agent:
         self._factories = Factories(
             settings, state, self._sessions, self._cursors, clock, self.metrics, self.health, self._watch
         )
+        self._repeats = build_repeats(settings.repeats, settings.polling, state.path, clock)
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
 
@@ -126,6 +127,10 @@ class Agent:
             running.callback(server.close)
             running.enter_context(self._outlet)
             running.callback(keep_ports, self._outlet, self._state)
+            if self._repeats is not None:
+                running.callback(self._repeats.close)
+                self.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
+                self.metrics.read_gauge("vpcflow_forgotten_events", self._repeats.forgotten)
             pipeline = self._pipeline()
             if self._settings.discovery.enabled:
                 self._refresher.start(self.stop)
@@ -165,6 +170,7 @@ class Agent:
             clock=self._clock,
             abort=self._abort,
             domain=self._settings.agent.observation_domain,
+            claim=self._repeats.claim if self._repeats else claim_every_row,
         )
 
     def _exporter_address(self) -> int:

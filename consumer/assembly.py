@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Hashable, Mapping, Sequence
 from ipaddress import IPv4Address
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,9 +25,13 @@ from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.export.status import CollectorCounts, Observer
+from consumer.model.delivery import SourceKind
 from consumer.model.messages import MessageBatch
 from consumer.pipeline import Lane
-from consumer.select import log_status
+from consumer.repeats import RepeatFilter
+from consumer.select import identity, log_status, repeats
+from consumer.select.settings import RepeatsSettings
+from consumer.sources.polling import PollingSettings
 
 ACTIVE_SECONDS = 3600.0
 """An interface is named while it recorded a flow within this time."""
@@ -36,6 +41,8 @@ def warm_up() -> None:
     """Compile every kernel, or load it from the cache."""
     decode.warm_up()
     log_status.warm_up()
+    identity.warm_up()
+    repeats.warm_up()
     enrich.warm_up()
     encode.warm_up()
 
@@ -122,6 +129,22 @@ def build_lanes(outlet: Outlet, count: int, exporter_address: int) -> list[Lane]
         )
         for _ in range(count)
     ]
+
+
+def build_repeats(
+    settings: RepeatsSettings, polling: PollingSettings, folder: Path | None, clock: Clock
+) -> RepeatFilter | None:
+    """What went out already, by the two ways that carry event ids; None when it is switched off.
+
+    Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
+    """
+    if not settings.memory_mb:
+        return None
+    remember = {
+        SourceKind.KINESIS: float(settings.margin_seconds),
+        SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
+    }
+    return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)
 
 
 _ANYWHERE = ("192.0.2.1", 4739)

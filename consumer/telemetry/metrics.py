@@ -61,6 +61,8 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_polling_interval_seconds", Gauge, ("log_group",), "Time between the last two passes over the log group, before jitter; above polling.interval_seconds: passes take longer than that."),
     Declared("vpcflow_plan_flow_logs", Gauge, ("source",), "Flow logs by the source that the plan chose; none = left out, or nobody reads it."),
     Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; the first 1,000 have one. /health has the reasons."),
+    Declared("vpcflow_remembered_events", Gauge, (), "Log events remembered so that none goes out twice."),
+    Declared("vpcflow_forgotten_events", Gauge, (), "Log events forgotten before their time since the start, because memory_mb of [repeats] is too small for the rate."),
     Declared("vpcflow_inventory_entities", Gauge, ("kind",), "Interfaces and endpoints known."),
     Declared("vpcflow_inventory_age_seconds", Gauge, (), "Age of the inventory snapshot in use."),
     Declared("vpcflow_interfaces_looked_up_total", Counter, (), "Interfaces made since the last discovery, found by their id when flows named them."),

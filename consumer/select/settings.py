@@ -1,0 +1,24 @@
+"""Settings of what is reported."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class RepeatsSettings(BaseModel, frozen=True, extra="forbid"):
+    """[repeats]: which log events went out already, remembered so that none goes out twice."""
+
+    memory_mb: int = Field(
+        128,
+        ge=0,
+        le=16_384,
+        description="Memory, and disk in the state folder, for what is remembered, at most, in MB: 20,800 events each. "
+        "The oldest make room and could go out twice after a failure. 0 = remember nothing.",
+    )
+    margin_seconds: int = Field(
+        300,
+        ge=30,
+        le=86_400,
+        description="How long an event is remembered, in seconds, after it was seen last (a polled one for two sweeps "
+        "in addition): more than the time between two ways of the same event, and than a restart of the agent takes.",
+    )
