@@ -1,0 +1,191 @@
+"""Queues that announce flow log objects: which are read, as whom, and the source of each.
+
+Belongs here: joining settings, plan and survey to tasks of the conductor, and making their sources. Does not: the rules
+of the plan (discovery/plan.py), reading (sources/s3.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumer.aws.operations import GET_QUEUE_URL
+from consumer.aws.roles import Access, Role, Target
+from consumer.aws.sessions import Sessions
+from consumer.clock import Clock
+from consumer.conductor import Made, Task
+from consumer.config import Settings
+from consumer.discovery.survey import Survey
+from consumer.model.delivery import SourceKind
+from consumer.model.plan import Plan
+from consumer.sources.s3 import KeepRejects, S3Source
+from consumer.sources.s3_objects import BucketRules, ObjectReader
+from consumer.sources.s3_queue import MessageQueue
+from consumer.sources.s3_report import QueueReport
+from consumer.sources.s3_settings import QueueSettings
+from consumer.state.object_journal import ObjectJournal
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReading:
+    """A queue to read, and as whom. `url` empty = AWS is asked for it. `buckets`: those with rules of their own."""
+
+    account: str
+    region: str
+    name: str
+    url: str = ""
+    access: Access = None
+    buckets: tuple[BucketRules, ...] = ()
+
+    def label(self) -> str:
+        """`123456789012/us-east-1/flow-logs`."""
+        return f"{self.account}/{self.region}/{self.name}"
+
+
+def queue_tasks(
+    settings: Settings, default_region: str, survey: Survey | None = None, plan: Plan | None = None
+) -> list[Task]:
+    """Queues that the settings name, and those of buckets that the plan chose; each once."""
+    rules = bucket_rules(settings)
+    accesses = _accesses(survey)
+    found: dict[str, Task] = {}
+    off = {_place(one, default_region) for one in settings.queues if not one.enabled}
+
+    def add(queue: QueueSettings, reason: str) -> None:
+        account, region, name = _place(queue, default_region)
+        access = Role.from_text(queue.role) if queue.role else accesses.get(account)
+        reading = QueueReading(account, region, name, queue.url, access, rules)
+        if (account, region, name) not in off and reading.label() not in found:
+            found[reading.label()] = Task(SourceKind.S3, reading.label(), reading, reason)
+
+    for queue in settings.queues:
+        if queue.enabled:
+            add(queue, "it is in the settings")
+    for arn, reason in (*_wished(settings), *_planned(settings, survey, plan)):
+        add(QueueSettings(queue=arn), reason)
+    return list(found.values())
+
+
+def bucket_rules(settings: Settings) -> tuple[BucketRules, ...]:
+    """[[buckets]] as the source reads them."""
+    return tuple(
+        BucketRules(
+            one.name,
+            one.enabled,
+            bool(one.role),
+            Role.from_text(one.role) if one.role else None,
+            one.requester_pays,
+            one.expected_owner,
+            one.delete_prefix,
+            one.delete_unversioned,
+        )
+        for one in settings.buckets
+    )
+
+
+def _wished(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Queues of [[buckets]] where nobody discovers; else the plan decides whether a bucket is read."""
+    if not settings.discovery.enabled:
+        for one in settings.buckets:
+            if one.enabled and one.queue:
+                yield one.queue, f"the settings name it for bucket {one.name}"
+
+
+def _planned(settings: Settings, survey: Survey | None, plan: Plan | None) -> Iterator[tuple[str, str]]:
+    if survey is None or plan is None:
+        return
+    wished = {one.name: one.queue for one in settings.buckets if one.queue}
+    seen = {one.name: one.queues[0].arn for one in survey.buckets if one.queues}
+    for choice in plan.choices.values():
+        if choice.source is SourceKind.S3 and (arn := wished.get(choice.via) or seen.get(choice.via)):
+            yield arn, choice.reason
+
+
+def _place(queue: QueueSettings, default_region: str) -> tuple[str, str, str]:
+    return queue.account, queue.region_or(default_region), queue.name
+
+
+def _accesses(survey: Survey | None) -> Mapping[str, Access]:
+    found: dict[str, Access] = {}
+    for target, part in survey.parts.items() if survey else ():
+        found.setdefault(part.account, target.access)
+    return found
+
+
+def is_wanted(plan: Plan | None, flow_log_id: str) -> bool:
+    """Whether rows of this flow log are to be reported from S3; one that nobody knows is read."""
+    choice = plan.choices.get(flow_log_id) if plan else None
+    return choice is None or choice.source is SourceKind.S3
+
+
+class QueueFactory:
+    """Makes the source of a QueueReading. One journal for all of them: two queues may announce one object.
+
+    `plan`: the plan in force, None = there is none yet.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        state_folder: Path,
+        keep_rejects: KeepRejects,
+        metrics: Metrics,
+        health: Health,
+        clock: Clock,
+        plan: Callable[[], Plan | None],
+    ) -> None:
+        self._settings = settings.s3
+        self._sessions = sessions
+        self._keep_rejects = keep_rejects
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+        self._plan = plan
+        # A long poll must be answered before botocore gives up waiting.
+        self._wait_seconds = max(1, min(settings.s3.wait_seconds, int(settings.aws.read_timeout_seconds) - 2))
+        keep_seconds = settings.s3.remember_days * _DAY_SECONDS
+        self.journal = ObjectJournal(
+            state_folder / "objects.sqlite", clock.now, keep_seconds, settings.s3.remember_count
+        )
+
+    def make(self, reading: QueueReading) -> Made:
+        """Inert, as the conductor asks for."""
+        target = Target(reading.access, reading.region)
+        rules = {one.name: one for one in reading.buckets}
+        report = QueueReport(reading.label(), self._metrics, self._health, self._clock)
+        reader = ObjectReader(
+            self._sessions,
+            target,
+            lambda bucket: rules.get(bucket, BucketRules(bucket)),
+            self.journal,
+            self._clock,
+            report,
+            lambda flow_log_id: is_wanted(self._plan(), flow_log_id),
+        )
+        source = S3Source(
+            reading.label(),
+            lambda: self._open(reading, target),
+            reader,
+            self._settings,
+            self._keep_rejects,
+            self._clock,
+            report,
+            self._wait_seconds,
+        )
+        return Made(source, report.forget)
+
+    def _open(self, reading: QueueReading, target: Target) -> MessageQueue:
+        """Blocks for one call where only the ARN is known."""
+        url = reading.url
+        if not url:
+            answer = self._sessions.call(
+                GET_QUEUE_URL, target, QueueName=reading.name, QueueOwnerAWSAccountId=reading.account
+            )
+            url = str(answer["QueueUrl"])
+        return MessageQueue(self._sessions, target, url)
