@@ -34,6 +34,7 @@ from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline, claim_every_row
+from consumer.queues import QueueFactory, queue_tasks
 from consumer.sources.report import StreamReport
 from consumer.sources.stream_status import StreamObserver
 from consumer.state.assignments import Assignments
@@ -111,9 +112,20 @@ class Agent:
             clock,
             TelemetryObserver(self.metrics, self.health),
         )
+        self._letter = DeadLetter(state.path / "dead-letter.jsonl", settings.agent.dead_letter_mb * 1_000_000)
         self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
+        self._queues = QueueFactory(
+            settings,
+            self._sessions,
+            state.path,
+            self._letter.write,
+            self.metrics,
+            self.health,
+            clock,
+            self._steering.plan,
+        )
         self._factories = Factories(
-            settings, state, self._sessions, self._cursors, clock, self.metrics, self.health, self._watch
+            settings, state, self._sessions, self._cursors, clock, self.metrics, self.health, self._watch, self._queues
         )
         self._repeats = build_repeats(settings.repeats, settings.polling, state.path, clock)
         self._conductor: Conductor | None = None
@@ -127,6 +139,7 @@ class Agent:
             running.callback(server.close)
             running.enter_context(self._outlet)
             running.callback(keep_ports, self._outlet, self._state)
+            running.callback(self._queues.journal.close)
             if self._repeats is not None:
                 running.callback(self._repeats.close)
                 self.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
@@ -158,13 +171,12 @@ class Agent:
         self._refresher.reread()
 
     def _pipeline(self) -> Pipeline:
-        letter = DeadLetter(self._state.path / "dead-letter.jsonl", self._settings.agent.dead_letter_mb * 1_000_000)
         return Pipeline(
             build_lanes(self._outlet, os.cpu_count() or 1, self._exporter_address()),
             formats=self._formats,
             inventory=self._refresher.inventory if self._settings.discovery.enabled else empty_inventory,
             exporter=self._outlet.exporting_process,
-            keep_rejects=letter.write,
+            keep_rejects=self._letter.write,
             ledger=AgentLedger(self.metrics, self.health),
             note_unknown=self._refresher.unknown.note,
             clock=self._clock,
@@ -251,7 +263,7 @@ def run_agent(settings: Settings) -> int:
     faults = []
     if not settings.collectors:
         faults.append(Fault("collectors", [], "there is no collector", 'add [[collectors]] with address = "HOST:PORT"'))
-    if not any(stream.enabled for stream in settings.streams) and not settings.discovery.enabled:
+    if not (any(stream.enabled for stream in settings.streams) or queue_tasks(settings) or settings.discovery.enabled):
         fix = 'add [[streams]] with name = "STREAM", or let discovery.enabled = true find what there is'
         faults.append(Fault("streams", [], "there is nothing to read", fix))
     if faults:

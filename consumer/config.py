@@ -305,7 +305,7 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
         fix = "the daemon must outwait the delivery at hand for its last checkpoint: raise it, or lower the other"
         problem = f"not longer than agent.stop_grace_seconds = {settings.agent.stop_grace_seconds:g}"
         yield Fault("kcl.shutdown_grace_ms", settings.kcl.shutdown_grace_ms, problem, fix)
-    queues = [(queue.account, queue.region_or(settings.aws.region), queue.name) for queue in settings.queues]
+    queues = [queue.place for queue in settings.queues]
     for place in sorted({one for one in queues if queues.count(one) > 1}):
         yield Fault("queues", "/".join(place), "this queue is listed twice", "remove one")
     streams = [(stream.region, stream.name) for stream in settings.streams]

@@ -18,6 +18,7 @@ from consumer.config import Settings
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
+from consumer.queues import QueueFactory
 from consumer.sources.budget import Budget
 from consumer.sources.cloudwatch import CloudWatchSource
 from consumer.sources.cloudwatch_report import PollingReport
@@ -43,6 +44,7 @@ class Factories:
         metrics: Metrics,
         health: Health,
         watch: Callable[[StreamSettings], tuple[StreamObserver, Callable[[], None]]],
+        queues: QueueFactory,
     ) -> None:
         self._settings = settings
         self._state = state
@@ -52,6 +54,7 @@ class Factories:
         self._metrics = metrics
         self._health = health
         self._watch = watch
+        self._queues = queues
         self._lock = threading.Lock()
         self._budgets: dict[tuple[str, str], Budget] = {}
 
@@ -60,6 +63,7 @@ class Factories:
         return {
             SourceKind.KINESIS: self.kinesis,
             SourceKind.CLOUDWATCH: self.cloudwatch,
+            SourceKind.S3: self._queues.make,
         }
 
     def kinesis(self, stream: StreamSettings) -> Made:

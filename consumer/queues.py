@@ -47,17 +47,15 @@ class QueueReading:
         return f"{self.account}/{self.region}/{self.name}"
 
 
-def queue_tasks(
-    settings: Settings, default_region: str, survey: Survey | None = None, plan: Plan | None = None
-) -> list[Task]:
+def queue_tasks(settings: Settings, survey: Survey | None = None, plan: Plan | None = None) -> list[Task]:
     """Queues that the settings name, and those of buckets that the plan chose; each once."""
     rules = bucket_rules(settings)
     accesses = _accesses(survey)
     found: dict[str, Task] = {}
-    off = {_place(one, default_region) for one in settings.queues if not one.enabled}
+    off = {one.place for one in settings.queues if not one.enabled}
 
     def add(queue: QueueSettings, reason: str) -> None:
-        account, region, name = _place(queue, default_region)
+        account, region, name = queue.place
         access = Role.from_text(queue.role) if queue.role else accesses.get(account)
         reading = QueueReading(account, region, name, queue.url, access, rules)
         if (account, region, name) not in off and reading.label() not in found:
@@ -104,10 +102,6 @@ def _planned(settings: Settings, survey: Survey | None, plan: Plan | None) -> It
     for choice in plan.choices.values():
         if choice.source is SourceKind.S3 and (arn := wished.get(choice.via) or seen.get(choice.via)):
             yield arn, choice.reason
-
-
-def _place(queue: QueueSettings, default_region: str) -> tuple[str, str, str]:
-    return queue.account, queue.region_or(default_region), queue.name
 
 
 def _accesses(survey: Survey | None) -> Mapping[str, Access]:

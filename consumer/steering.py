@@ -27,6 +27,7 @@ from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
+from consumer.queues import queue_tasks
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
 from consumer.telemetry.metrics import Metrics
@@ -109,7 +110,14 @@ class Steering:
         if self._known is not None:
             for task in self._planned_tasks(self._known):
                 found.setdefault(task.label(), task)
+        known = self._known
+        for task in queue_tasks(self._settings, known.survey if known else None, known.plan if known else None):
+            found.setdefault(task.label(), task)
         return list(found.values())
+
+    def plan(self) -> Plan | None:
+        """The plan in force; None until the first discovery."""
+        return self._known.plan if self._known else None
 
     def idle_reason(self) -> str:
         """Why there is nothing to read, in words."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from consumer.aws.roles import Role
 
@@ -68,7 +68,7 @@ class QueueSettings(BaseModel, frozen=True, extra="forbid"):
     """One [[queues]]: an SQS queue that is told of new flow log objects; discovery finds those it may see."""
 
     queue: str = Field(description="ARN or URL of the queue.")
-    region: str = Field("", description="Region, where neither ARN nor URL says it; empty = the default region.")
+    region: str = Field("", description="Region, where neither ARN nor URL says it (private endpoints).")
     role: str = Field(
         "", description="Role to read queue and bucket with, `arn[,external-id]`; empty = whoever reads that account."
     )
@@ -91,27 +91,24 @@ class QueueSettings(BaseModel, frozen=True, extra="forbid"):
             Role.from_text(value)
         return value
 
+    @model_validator(mode="after")
+    def _knows_its_region(self) -> QueueSettings:
+        if not self.place[1]:
+            raise ValueError(f"the URL {self.queue!r} does not say its region; add region")
+        return self
+
     def _match(self) -> re.Match[str]:
         match = _ARN.fullmatch(self.queue) or _URL.fullmatch(self.queue)
         assert match is not None, "checked when it was read"
         return match
 
     @property
-    def name(self) -> str:
-        """Last part of ARN and URL."""
-        return self._match()["name"]
-
-    @property
-    def account(self) -> str:
-        """The 12 digits in ARN and URL."""
-        return self._match()["account"]
-
-    @property
     def url(self) -> str:
         """Empty where only the ARN is known; AWS is asked then."""
         return self.queue if self.queue.startswith("http") else ""
 
-    def region_or(self, default: str) -> str:
-        """Where the queue is."""
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Account, region and name."""
         match = self._match().groupdict()
-        return self.region or match.get("region") or match.get("old") or default
+        return match["account"], self.region or match.get("region") or match.get("old") or "", match["name"]

@@ -16,20 +16,20 @@ from consumer.sources.s3_settings import QueueSettings
         ("https://sqs.eu-west-1.amazonaws.com/123456789012/flow-logs", "eu-west-1", "same"),
         ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/flow-logs", "cn-north-1", "same"),
         ("https://eu-west-1.queue.amazonaws.com/123456789012/flow-logs", "eu-west-1", "same"),
-        ("https://vpce-1.sqs-private.example/123456789012/flow-logs", "us-east-2", "same"),
-        ("http://127.0.0.1:5000/123456789012/flow-logs", "us-east-2", "same"),
     ],
-    ids=["arn", "gov", "url", "china", "old-url", "private", "emulator"],
+    ids=["arn", "gov", "url", "china", "old-url"],
 )
 def test_account_region_and_name_come_from_arn_and_url(text: str, region: str, url: str) -> None:
     queue = QueueSettings(queue=text)
-    assert (queue.account, queue.region_or("us-east-2"), queue.name) == ("123456789012", region, "flow-logs")
+    assert queue.place == ("123456789012", region, "flow-logs")
     assert queue.url == (text if url else "")
 
 
-def test_a_region_that_is_given_goes_before() -> None:
-    queue = QueueSettings(queue="http://127.0.0.1:5000/123456789012/flow-logs", region="eu-central-1")
-    assert queue.region_or("us-east-2") == "eu-central-1"
+def test_a_url_that_does_not_say_its_region_must_be_given_one() -> None:
+    url = "http://127.0.0.1:5000/123456789012/flow-logs"
+    assert QueueSettings(queue=url, region="eu-central-1").place == ("123456789012", "eu-central-1", "flow-logs")
+    with pytest.raises(ValidationError, match="does not say its region"):
+        QueueSettings(queue=url)
 
 
 @pytest.mark.parametrize("text", ["flow-logs", "arn:aws:sns:eu-west-1:123456789012:topic", "https://example.com/queue"])
