@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
-from pathlib import Path
 
 import click
 
@@ -21,20 +19,14 @@ from consumer.commands.demo import demo
 from consumer.commands.discover import discover
 from consumer.commands.dump import dump
 from consumer.commands.elements import elements
+from consumer.commands.health import health
 from consumer.commands.init import init
 from consumer.commands.kcl import kcl
 from consumer.commands.replay import replay
 from consumer.commands.run import run
+from consumer.kernel_cache import kernel_cache_folder
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-def kernel_cache_folder() -> Path:
-    """Where compiled kernels are kept: beside the installation when it may be written (set-up fills it there)."""
-    beside = Path(sys.prefix) / "var" / "vpcflow-kernels"
-    if os.access(beside if beside.exists() else sys.prefix, os.W_OK) or (beside.exists() and any(beside.iterdir())):
-        return beside
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "vpcflow" / "kernels"
 
 
 def prepare_process() -> None:
@@ -70,7 +62,7 @@ def main() -> None:
     prepare_process()
 
 
-for command in (init, run, demo, replay, dump, elements, discover, check, config, kcl):
+for command in (init, run, demo, replay, dump, elements, discover, check, health, config, kcl):
     main.add_command(command)
 
 

@@ -39,6 +39,20 @@ class Feature(StrEnum):
     TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
 
 
+class Part(StrEnum):
+    """A block of permissions that is granted as one: each has its policy in cloudformation/, named after it."""
+
+    HOME = "what the agent keeps in its own account, and the roles it takes"
+    METRICS = "metrics of the KCL in CloudWatch"
+    DISCOVERY = "finding flow logs and where they go"
+    METADATA = "names"
+    LOG_GROUPS = "log groups"
+    STREAMS = "Kinesis streams"
+    OBJECTS = "buckets and their queues"
+    REMOVAL = "deleting objects after they were exported"
+    KEYS = "whatever is encrypted with a key of your own"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One API operation. `items`: key of the list in the answer (paged); empty = the answer is one thing.
@@ -194,3 +208,51 @@ OPERATIONS = (
 )
 
 BY_NAME = {(operation.service, operation.name): operation for operation in OPERATIONS}
+
+PARTS = {
+    Part.HOME: (Feature.MEMBER_ACCOUNTS, Feature.LEASES, Feature.FLEET),
+    Part.DISCOVERY: (Feature.REGIONS, Feature.FLOW_LOGS, Feature.SUBSCRIPTIONS),
+    Part.METADATA: (Feature.NAMES, Feature.NAT_NAMES, Feature.PEERING, Feature.TRANSIT_GATEWAYS),
+    Part.LOG_GROUPS: (Feature.LOG_GROUP_READING, Feature.LOG_GROUP_CLASS),
+    Part.STREAMS: (Feature.STREAMS, Feature.STREAM_READING, Feature.FAN_OUT),
+    Part.OBJECTS: (Feature.BUCKETS, Feature.QUEUES, Feature.MESSAGES, Feature.OBJECTS, Feature.MISSING_OBJECTS),
+    Part.REMOVAL: (Feature.OBJECT_REMOVAL,),
+}
+"""What is granted together. Every feature is in one part, but for IDENTITY: GetCallerIdentity needs no permission."""
+
+FURTHER_ACTIONS = {
+    # The KCL calls these itself, from its JVM (KCL developer guide, "IAM permissions", and its source at 3.5).
+    Part.STREAMS: (
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:ListShards",
+        "kinesis:GetShardIterator",
+        "kinesis:GetRecords",
+        "kinesis:RegisterStreamConsumer",
+        "kinesis:DescribeStreamConsumer",
+        "kinesis:SubscribeToShard",
+    ),
+    Part.HOME: (
+        "dynamodb:CreateTable",
+        "dynamodb:DescribeTable",
+        "dynamodb:UpdateTable",
+        "dynamodb:Scan",
+        "dynamodb:Query",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:ConditionCheckItem",  # KCL 3.5 and later, when it moves three tables into one
+    ),
+    Part.METRICS: ("cloudwatch:PutMetricData",),
+    # Nobody calls it: Kinesis, S3 and SQS ask for it in our name.
+    Part.KEYS: ("kms:Decrypt",),
+}
+"""Actions that must be granted although no call of ours is in the table."""
+
+
+def actions_of(part: Part) -> frozenset[str]:
+    """Every IAM action that `part` needs."""
+    features = PARTS.get(part, ())
+    ours = {operation.action for operation in OPERATIONS if operation.feature in features}
+    return frozenset(ours | set(FURTHER_ACTIONS.get(part, ())))
