@@ -263,7 +263,9 @@ def run_agent(settings: Settings) -> int:
     faults = []
     if not settings.collectors:
         faults.append(Fault("collectors", [], "there is no collector", 'add [[collectors]] with address = "HOST:PORT"'))
-    if not (any(stream.enabled for stream in settings.streams) or queue_tasks(settings) or settings.discovery.enabled):
+    has_stream = any(stream.enabled for stream in settings.streams)
+    has_group = any(group.enabled and group.account and group.region for group in settings.log_groups)
+    if not (has_stream or has_group or queue_tasks(settings) or settings.discovery.enabled):
         fix = 'add [[streams]] with name = "STREAM", or let discovery.enabled = true find what there is'
         faults.append(Fault("streams", [], "there is nothing to read", fix))
     if faults:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
@@ -15,6 +16,7 @@ from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
 from consumer.conductor import Factory, Made
 from consumer.config import Settings
+from consumer.errors import RetryableError
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
@@ -83,7 +85,7 @@ class Factories:
         report = PollingReport(reading.key, self._metrics, self._health, self._clock)
         source = CloudWatchSource(
             reading.key,
-            LogEvents(self._sessions, Target(reading.access, reading.key.region), reading.key.name),
+            LogEvents(self._sessions, partial(self._target, reading), reading.key.name),
             self._settings.polling,
             self._positions,
             self._budget(reading.key),
@@ -91,6 +93,16 @@ class Factories:
             report,
         )
         return Made(source, report.forget)
+
+    def _target(self, reading: GroupReading) -> Target:
+        """As whom and where. Asked on the source's thread: where nobody chose an access, AWS is asked who we are."""
+        if reading.access is not None:
+            return Target(reading.access, reading.key.region)
+        targets = self._sessions.targets_of(reading.key.account, reading.key.region)
+        if not targets:
+            fix = "add a role of it to [aws], or correct the log group"
+            raise RetryableError(f"no credentials of ours are of account {reading.key.account}: {fix}")
+        return targets[0]
 
     def _budget(self, group: LogGroupKey) -> Budget:
         """One for all groups of an account and region: they share its quota."""

@@ -7,9 +7,10 @@ Belongs here: the calls, the token, the newest timestamp and AWS's own time. Doe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -78,10 +79,15 @@ class LogStream:
 class LogEvents:
     """The calls for one log group; thread-safe. Every method blocks, and raises the errors of consumer.errors only."""
 
-    def __init__(self, sessions: Sessions, target: Target, log_group: str) -> None:
+    def __init__(self, sessions: Sessions, find_target: Callable[[], Target], log_group: str) -> None:
+        """`find_target`: as whom and where; asked before the first call, and again when it raised."""
         self._sessions = sessions
-        self._target = target
+        self._find_target = find_target
         self._log_group = log_group
+
+    @cached_property
+    def _target(self) -> Target:
+        return self._find_target()
 
     def filter(self, start: float, end: float | None, token: str | None) -> Page:
         """A page of all streams' events with start ≤ timestamp < end (Unix seconds); None = whatever is there."""

@@ -51,7 +51,7 @@ def aws(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws
 
 
 def calls(group: str = "/vpc/flow") -> LogEvents:
-    return LogEvents(Sessions(AwsSettings(region="us-east-1", attempts=1)), OWN, group)
+    return LogEvents(Sessions(AwsSettings(region="us-east-1", attempts=1)), lambda: OWN, group)
 
 
 def test_a_page_is_the_bytes_that_came_with_awss_own_time(aws: FaultyAws) -> None:

@@ -1,0 +1,180 @@
+"""`vpcflow run` without a stream: a log group of moto's, numbered flows put into it, and the agent that polls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from consumer.demo.emulators import ACCOUNT, free_ports
+
+REGION = "us-east-1"
+_FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """The standard variables that lead an agent to `endpoint`, over this process's own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VPCFLOW__"))}
+    return {
+        **own,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "polling",
+        "AWS_SECRET_ACCESS_KEY": "emulated",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+class PolledGroup:
+    """One log group; `put` adds flows numbered on from `sent`, whose number is their source address."""
+
+    def __init__(self, endpoint: str, name: str, streams: int = 3) -> None:
+        self.name = name
+        self.sent = 0
+        self.put_at: dict[int, float] = {}
+        """Unix seconds at which each flow was taken."""
+        self._streams = [f"eni-{number:017x}-all" for number in range(streams)]
+        self._logs = boto3.client(
+            "logs",
+            region_name=REGION,
+            endpoint_url=endpoint,
+            aws_access_key_id="polling",
+            aws_secret_access_key="emulated",
+        )
+        self._logs.create_log_group(logGroupName=name)
+        for stream in self._streams:
+            self._logs.create_log_stream(logGroupName=name, logStreamName=stream)
+
+    def put(self, count: int, *, late_seconds: float = 60.0) -> None:
+        """`count` flows into one of the streams; their timestamps lie that far back."""
+        stream = self._streams[self.sent // max(1, count) % len(self._streams)]
+        start = int(time.time() - late_seconds)
+        events = [
+            {"timestamp": start * 1000, "message": _line(number, stream.removesuffix("-all"), start)}
+            for number in range(self.sent, self.sent + count)
+        ]
+        self._logs.put_log_events(logGroupName=self.name, logStreamName=stream, logEvents=events)  # type: ignore[arg-type]
+        taken = time.time()
+        self.put_at.update((number, taken) for number in range(self.sent, self.sent + count))
+        self.sent += count
+
+
+class GroupLoad:
+    """Steady flows into a group, from `__enter__` to `__exit__`."""
+
+    def __init__(
+        self, group: PolledGroup, *, each: int = 20, every_seconds: float = 0.2, late_seconds: float = 60
+    ) -> None:
+        self._group = group
+        self._each = each
+        self._every_seconds = every_seconds
+        self._late_seconds = late_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="group load")
+
+    def __enter__(self) -> GroupLoad:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_seconds):
+            self._group.put(self._each, late_seconds=self._late_seconds)
+
+
+class PollingAgent:
+    """The agent as a process of its own, from `__enter__` to `__exit__`; `settings` are TOML lines by table."""
+
+    def __init__(
+        self,
+        folder: Path,
+        endpoint: str,
+        groups: Sequence[str],
+        collector_port: int,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (self._telemetry_port,) = free_ports(1)
+        tables: dict[str, dict[str, object]] = {
+            "agent": {"state_folder": str(folder / "state")},
+            "aws": {"region": REGION},
+            "discovery": {"enabled": False},
+            "telemetry": {"listen": f"127.0.0.1:{self._telemetry_port}"},
+            "polling": {"interval_seconds": 1, "calls_per_second": 50},
+        }
+        for name, values in (settings or {}).items():
+            tables.setdefault(name, {}).update(values)
+        lines = [_table(f"[{name}]", values) for name, values in tables.items()]
+        for group in groups:
+            lines.append(_table("[[log_groups]]", {"name": group, "account": ACCOUNT, "region": REGION}))
+        collector = {"name": "main", "address": f"127.0.0.1:{collector_port}", "rate": 20_000}
+        lines.append(_table("[[collectors]]", collector))
+        self._file = folder / "vpcflow.toml"
+        self._file.write_text("\n".join(lines), encoding="utf-8")
+        self._log = folder / "agent.log"
+        self._environment = environment(endpoint)
+        self._arguments = arguments
+        self.process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> PollingAgent:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "consumer.cli", "run", "-c", str(self._file), *self._arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def health(self) -> dict[str, Any]:
+        """What /health says; empty while nobody answers."""
+        try:
+            content: dict[str, Any] = json.loads(self._fetch("health"))
+        except urllib.error.HTTPError as refused:
+            content = json.load(refused)
+        except OSError:
+            return {}
+        return content
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; `name` may end in a part of the labels."""
+        lines = [line for line in self._fetch("metrics").decode().splitlines() if line.startswith(name)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def _fetch(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._telemetry_port}/{path}", timeout=5) as answer:
+            content: bytes = answer.read()
+        return content
+
+
+def _line(number: int, interface: str, start: int) -> str:
+    address = IPv4Address(_FIRST_ADDRESS + number)
+    return f"2 {ACCOUNT} {interface} {address} 192.0.2.7 49152 443 6 10 8400 {start} {start + 60} ACCEPT OK"
+
+
+def _table(head: str, values: Mapping[str, object]) -> str:
+    return "\n".join([head, *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"
