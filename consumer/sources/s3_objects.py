@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,12 +18,20 @@ from consumer.aws.roles import Access, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place, StoredObject
 from consumer.clock import Clock
-from consumer.errors import PermissionDeniedError, RefusedError, RetryableError, Stopped, VpcflowError
+from consumer.errors import (
+    MissingPrerequisiteError,
+    PermissionDeniedError,
+    RefusedError,
+    RetryableError,
+    Stopped,
+    VpcflowError,
+)
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.log_format import LogFormat
 from consumer.sources.base import Process
 from consumer.sources.notices import Notice
-from consumer.sources.objects import Chunk, Position, read_chunks
+from consumer.sources.object_store import read_object
+from consumer.sources.objects import Chunk, Position
 from consumer.sources.s3_access import GONE, Refusal, explain, is_missing
 from consumer.sources.s3_keys import ObjectKey, folder_of, read_key
 from consumer.sources.s3_proof import is_flow_log
@@ -124,6 +132,9 @@ class ObjectReader:
             result = INTERRUPTED
         except (PermissionDeniedError, RefusedError) as error:
             result = self._changed(notice, error)
+        except MissingPrerequisiteError as error:
+            self._observer.refused(Refusal("Parquet", notice.bucket, folder_of(notice.key), str(error)))
+            result = Result("denied", str(error), is_over=False, delay_seconds=DENIED_SECONDS)
         except RetryableError as error:
             result = Result("later", str(error), is_over=False, delay_seconds=LATER_SECONDS)
         except Exception as error:
@@ -218,10 +229,11 @@ class ObjectReader:
         fault = ""
         count = 0
         try:
-            for chunk in self._chunks(stored, start):
+            for chunk in read_object(stored, start):
                 if is_over():
                     return INTERRUPTED
-                if not count and not key.is_sure and not start.offset and not is_flow_log(chunk.payload):
+                is_proved = key.is_sure or count or start.offset or chunk.columns is not None
+                if not is_proved and not is_flow_log(chunk.payload):
                     self._journal.finish(identity)
                     return Result("skipped_not_a_flow_log")
                 process(self._delivery(origin, identity, chunk))
@@ -237,18 +249,11 @@ class ObjectReader:
         self._journal.finish(identity)
         return Result("exported" if count or start.offset else "skipped_empty")
 
-    def _chunks(self, stored: StoredObject, start: Position) -> Iterator[Chunk]:
-        yield from read_chunks(stored.blocks(), start)
-
     def _delivery(self, origin: Origin, identity: ObjectIdentity, chunk: Chunk) -> Delivery:
-        return Delivery(
-            origin,
-            (chunk.payload,) if chunk.payload else (),
-            self._clock.now(),
-            chunk.text,
-            chunk.fault,
-            lambda: self._journal.advance(identity, mark_of(chunk.position())),
-        )
+        def acknowledge() -> None:
+            self._journal.advance(identity, mark_of(chunk.position()))
+
+        return chunk.delivery(origin, self._clock.now(), acknowledge)
 
     def _remove(self, place: Place, rules: BucketRules) -> None:
         """Delete the exported object where the user asks for it. What hinders that is said, and holds nothing up."""

@@ -12,12 +12,14 @@ import pytest
 
 from consumer.errors import Stopped
 from consumer.model.delivery import Delivery
+from consumer.model.log_format import LogFormat
 from consumer.sources.s3_objects import BucketRules
 from consumer.sources.s3_settings import S3Settings
 from consumer.state.object_journal import ObjectJournal
 from tests.support.emulated_estate import MotoServer
 from tests.support.faulty_storage import CutAfter, FaultyStorage, Refuse, Request, Trouble
-from tests.support.flow_bucket import ACCOUNT, REGION, Exported, FlowBucket, ReadingAgent, key, packed
+from tests.support.flow_bucket import ACCOUNT, HEADER, REGION, Exported, FlowBucket, ReadingAgent, key, lines, packed
+from tests.support.parquet_files import parquet_object
 
 WAIT_SECONDS = 60.0
 
@@ -141,6 +143,27 @@ def test_an_object_that_a_stop_interrupts_goes_on_behind_its_last_exported_chunk
     until(bucket.is_drained)
     second.end()
     assert exported.numbers() == list(range(BIG))
+
+
+@pytest.mark.parametrize("is_large", [False, True], ids=["whole", "by-ranges"])
+def test_parquet_objects_are_read_and_a_broken_one_is_kept(
+    make: Make, monkeypatch: pytest.MonkeyPatch, is_large: bool
+) -> None:
+    if is_large:
+        monkeypatch.setattr("consumer.sources.object_store._WHOLE_BYTES", 1)
+    bucket, agent = make()
+    text = HEADER + lines(0, 40_000)
+    rows = text.decode().splitlines()
+    content = parquet_object(rows[1:], LogFormat.from_text(rows[0]))
+    bucket.put(key(1).replace(".log.gz", ".log.parquet"), content)
+    bucket.put(key(2).replace(".log.gz", ".log.parquet"), content[:-9])
+    exported = Exported()
+    agent.start(exported)
+    until(bucket.is_drained, "the end of the queue")
+    agent.end()
+    assert sorted(exported.byte_counts) == list(range(40_000))
+    assert sorted(agent.heard.objects) == ["exported", "faulty"]
+    assert [reject.reason for _, reject in agent.rejects] == ["object_faulty: bad_parquet"]
 
 
 def test_a_stop_ends_a_long_poll_within_a_second(make: Make) -> None:

@@ -107,6 +107,7 @@ class Exported:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.byte_counts: list[int] = []  # of rows of Parquet
         self.origins: list[Origin] = []
         self.faults: list[str] = []
         self._lock = threading.Lock()
@@ -118,6 +119,8 @@ class Exported:
                 self.faults.append(delivery.fault)
             for payload in delivery.payloads:
                 self.lines += [one for one in payload.splitlines() if one and not one.startswith(b"version")]
+            for rows in delivery.columns:
+                self.byte_counts += rows.column("bytes").to_pylist()
         delivery.acknowledge()
 
     def numbers(self) -> list[int]:
