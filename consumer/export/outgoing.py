@@ -19,6 +19,7 @@ from consumer.export.header import (
     TIME_AND_SEQUENCE,
     TIME_OFFSET,
 )
+from consumer.export.vectors import Vectors
 from consumer.model.messages import MessageBatch
 
 _ZERO = np.zeros(1, dtype=np.int64)
@@ -77,7 +78,7 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_runs", "_starts", "_totals", "content", "count", "domain", "index", "is_options", "starts", "templates",
+        "_runs", "_starts", "_totals", "_vectors", "content", "count", "domain", "index", "is_options", "starts", "templates",
         "totals", "view",
     )  # fmt: skip
 
@@ -95,6 +96,7 @@ class Outgoing:
         self.templates = batch.templates
         self.is_options = batch.is_options
         self._runs: list[int] = []
+        self._vectors: Vectors | None = None
 
     @property
     def set_id(self) -> int:
@@ -119,6 +121,12 @@ class Outgoing:
 
     def message_size(self, index: int) -> int:
         return self.starts[index + 1] - self.starts[index]
+
+    def vectors(self) -> Vectors:
+        """All messages, as one call sends them."""
+        if self._vectors is None:
+            self._vectors = Vectors(self.view, self._starts)
+        return self._vectors
 
     def equal_until(self) -> int:
         """End of the messages from `index` on that are as long as that one; one shorter message may come last."""

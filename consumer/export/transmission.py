@@ -23,6 +23,10 @@ _QUANTUM = 512
 """Messages sent before other threads, other collectors and a stop get their turn: 0.3 to 1.5 ms."""
 
 
+_MANY = 24
+"""From so many messages on one call is cheaper than as many: its arrays cost 10 µs, a call less saves 0.5 µs."""
+
+
 class Transmission:
     """Mutable; one collector's, guarded by its lock. `paced_at`: when the pace last made a message wait (monotonic)."""
 
@@ -100,6 +104,15 @@ class Transmission:
                 self._account(Stretch(job, first, job.index, sequence, now))
 
     def _hand_over(self, job: Outgoing, end: int) -> None:
+        """Many in one call, few one by one."""
+        udp = self._link.udp
+        while udp.has_vectors and end - job.index >= _MANY:
+            job.index += udp.send_many(job.vectors(), job.index, end)
+            if job.index < end:
+                udp.raise_bounce()
+        self._hand_over_singly(job, end)
+
+    def _hand_over_singly(self, job: Outgoing, end: int) -> None:
         """Message by message."""
         send, view, index = self._link.udp.sender(), job.view, job.index
         start = job.starts[index]
@@ -117,7 +130,7 @@ class Transmission:
             size = job.message_size(job.index)
             burst_end = min(job.equal_until(), end, job.index + min(BURST_MESSAGES, max(1, BURST_BYTES // size)))
             if burst_end - job.index == 1:
-                self._hand_over(job, burst_end)
+                self._hand_over_singly(job, burst_end)
                 continue
             if not self._link.udp.send_burst(job.view[job.starts[job.index] : job.starts[burst_end]], size):
                 return

@@ -10,6 +10,7 @@ it (udp(7)); so a refusal names the first message that was lost.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from enum import StrEnum
 
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.resolve import Address
+from consumer.export.vectors import HAS_VECTORS, Vectors
 
 # Linux's numbers; Python 3.11's socket module has no names for them (include/uapi/linux/in.h, in6.h).
 _IP_MTU = 14
@@ -109,6 +111,9 @@ class UdpSocket:
         self.allows_fragments = False
         self.has_offload = False
         """Bursts may be handed over with `send_burst`."""
+        self.has_vectors = HAS_VECTORS
+        """Messages of any lengths may be handed over with `send_many`."""
+        self._noticed: list[Bounce] = []
 
     def connect(self, address: Address) -> None:
         """Direct the socket at `address`, opening and binding it first when need be.
@@ -191,6 +196,29 @@ class UdpSocket:
             self.has_offload = False
         return self.has_offload
 
+    def send_many(self, messages: Vectors, first: int, end: int) -> int:
+        """Send messages `first` to `end` in one call; how many went. Raises OSError like `sender`, for the first only.
+
+        0 when the kernel does not know the call: `has_vectors` is over then. When fewer went than there are, the error
+        of the next one is raised if the kernel kept it, and by the next call if it lasts.
+        """
+        assert self._socket is not None
+        try:
+            return messages.send(self._socket.fileno(), first, end)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EPERM) or not self.has_vectors:
+                raise
+            # EPERM: a sandbox that knows no such call. If it was a packet filter, the plain send will say so as well.
+            self.has_vectors = False
+            return 0
+
+    def raise_bounce(self) -> None:
+        """Raise the error of a datagram that came back, if one did; `bounces` still tells of it."""
+        self._noticed += self._read_errors()
+        if self._noticed:
+            code = self._noticed[0].error
+            raise OSError(code, os.strerror(code))
+
     def check(self) -> None:
         """Raise the error that waits on the socket, if any (reading it clears it)."""
         assert self._socket is not None
@@ -200,10 +228,14 @@ class UdpSocket:
 
     def bounces(self) -> list[Bounce]:
         """Empty the error queue, oldest first; also clears the error that waits on the socket."""
+        found, self._noticed = self._noticed + self._read_errors(), []
+        if self._socket is not None:
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return found
+
+    def _read_errors(self) -> list[Bounce]:
         found: list[Bounce] = []
-        if self._socket is None:
-            return found
-        while True:
+        while self._socket is not None:
             try:
                 head, ancillary, _, _ = self._socket.recvmsg(_BOUNCE_BYTES, 512, socket.MSG_ERRQUEUE)
             except OSError:
@@ -212,7 +244,6 @@ class UdpSocket:
                 if len(data) >= _EXTENDED_ERROR.size:
                     code, _, _, _, _, info, _ = _EXTENDED_ERROR.unpack_from(data)
                     found.append(Bounce(code, head, info if code == errno.EMSGSIZE else 0))
-        self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return found
 
     def allow_fragments(self) -> None:
