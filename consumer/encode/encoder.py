@@ -7,7 +7,7 @@ how (layout.py, records.py), sending (export/).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from sys import getrefcount
 
@@ -24,7 +24,7 @@ from consumer.encode.names import NO_BLOBS, Blobs, NameStore
 from consumer.encode.plan import FormatPlan, build_plan
 from consumer.encode.settings import EncodingSettings
 from consumer.encode.template import SHARED_NUMBERS, TemplateNumbers
-from consumer.model.flow_batch import FlowBatch, JoinedColumns, Rows
+from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Rows
 from consumer.model.messages import MessageBatch
 
 _PLANS_KEPT = 64
@@ -90,6 +90,8 @@ class Encoder:
         self._smallest = smallest_message_size(settings)
         self._numbers = numbers
         self._plans: LRUCache[object, FormatPlan] = LRUCache(_PLANS_KEPT)
+        self._last_plan: tuple[Mapping[str, Column], Mapping[str, Column], FormatPlan] | None = None
+        """What it was made for, by identity: most batches have the columns of the one before."""
         self._meanings = Meanings()
         self._names = NameStore()
         self._unseen = np.zeros(_UNSEEN_AT_ONCE, dtype=np.uint64)
@@ -130,6 +132,9 @@ class Encoder:
         return output.result(domain, templates)
 
     def _plan(self, batch: FlowBatch, joined: JoinedColumns) -> FormatPlan:
+        last = self._last_plan
+        if last is not None and last[0] is batch.columns and last[1] is joined.columns:
+            return last[2]
         key = (
             batch.log_format,
             tuple([column.word for column in batch.columns.values()]),
@@ -141,6 +146,7 @@ class Encoder:
             plan = self._plans[key] = build_plan(
                 batch.columns, joined.columns, joined.words.shape[1], self._settings, self._numbers
             )
+        self._last_plan = (batch.columns, joined.columns, plan)
         return plan
 
     def _reserve(self, batch_rows: int, rows: int) -> None:

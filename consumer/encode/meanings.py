@@ -37,11 +37,12 @@ class Meanings:
     def of(self, vocabulary: Vocabulary) -> NDArray[np.uint8]:
         """uint8[capacity] for this vocabulary; grows with it."""
         # The entry holds the vocabulary, so its id() cannot be another's while the entry lives.
-        _, meanings = self._known.get(id(vocabulary), (vocabulary, _nothing_seen(0)))
-        if len(meanings) < len(vocabulary.starts):
-            larger = _nothing_seen(len(vocabulary.starts))
-            larger[: len(meanings)] = meanings
-            meanings = larger
+        known = self._known.get(id(vocabulary))
+        if known is not None and len(known[1]) >= len(vocabulary.starts):
+            return known[1]
+        meanings = _nothing_seen(len(vocabulary.starts))
+        if known is not None:
+            meanings[: len(known[1])] = known[1]
         self._known[id(vocabulary)] = (vocabulary, meanings)
         return meanings
 
