@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,14 @@ HEADER = (
     b"version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
     b"log-status\n"
 )
+_FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
 _numbers = itertools.count(1)
 
 
 def line(number: int) -> bytes:
-    """One record, told from others by its bytes."""
-    source = f"10.0.{number >> 8 & 255}.{number & 255}"
+    """One record; its source address (10.0.0.0 + number) and its bytes tell it from others."""
     return (
-        f"2 {ACCOUNT} eni-0123456789abcdef0 {source} 10.1.0.1 {1024 + number % 60_000} 443 6 1 {number} "
+        f"2 {ACCOUNT} eni-0123456789abcdef0 {IPv4Address(_FIRST_ADDRESS + number)} 192.0.2.7 49152 443 6 1 {number} "
         "1795255500 1795255560 ACCEPT OK\n"
     ).encode()
 
