@@ -78,8 +78,8 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_runs", "_starts", "_totals", "_vectors", "content", "count", "domain", "index", "is_options", "starts", "templates",
-        "totals", "view",
+        "_runs", "_starts", "_totals", "_vectors", "content", "count", "domain", "index", "is_options", "starts",
+        "templates", "totals", "view",
     )  # fmt: skip
 
     def __init__(self, batch: MessageBatch) -> None:
