@@ -34,7 +34,7 @@ CHUNK_SECONDS = 3600.0
 """The most that is asked for at once while catching up; the position is kept after each."""
 REFUSED_SECONDS = 60.0
 """Between two tries at a group that is gone or denied: somebody has to change something first."""
-TURN_SECONDS = 5.0
+TURN_SECONDS = 1.0
 """Between two questions whether a group that another agent reads has become free."""
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 1.0, 60.0
 _CLOCK_SECONDS = 1.0
