@@ -25,10 +25,11 @@ from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
 from consumer.enrich.join import JoinCounts
-from consumer.errors import ConfigurationError, Fault
+from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
 from consumer.factories import Factories
+from consumer.fleet import Fleet
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
@@ -124,8 +125,22 @@ class Agent:
             clock,
             self._steering.plan,
         )
+        self._fleet = (
+            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost)
+            if settings.state.backend == "dynamodb"
+            else None
+        )
         self._factories = Factories(
-            settings, state, self._sessions, self._cursors, clock, self.metrics, self.health, self._watch, self._queues
+            settings,
+            state,
+            self._sessions,
+            self._fleet.shared if self._fleet else self._cursors,
+            clock,
+            self.metrics,
+            self.health,
+            self._watch,
+            self._queues,
+            lambda: self._fleet.worker if self._fleet else state.agent_id,
         )
         self._repeats = build_repeats(settings.repeats, settings.polling, state.path, clock)
         self._conductor: Conductor | None = None
@@ -144,6 +159,10 @@ class Agent:
                 running.callback(self._repeats.close)
                 self.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
                 self.metrics.read_gauge("vpcflow_forgotten_events", self._repeats.forgotten)
+            if self._fleet is not None:
+                running.callback(self._fleet.leave)
+                if not self._enter(self._fleet):
+                    return
             pipeline = self._pipeline()
             if self._settings.discovery.enabled:
                 self._refresher.start(self.stop)
@@ -196,7 +215,29 @@ class Agent:
     def _details(self) -> dict[str, Any]:
         """What /health says beside the conditions."""
         sources = self._conductor.status() if self._conductor else []
-        return {"agent": self._state.agent_id, "sources": sources, **self._steering.details()}
+        slot = {"slot": self._fleet.slot} if self._fleet else {}
+        return {"agent": self._state.agent_id, **slot, "sources": sources, **self._steering.details()}
+
+    def _enter(self, fleet: Fleet) -> bool:
+        """Claim a slot; false when a stop came first."""
+        self.health.set("slot", "waiting", "claims a slot of the fleet; that of a dead agent is free after its lease")
+        try:
+            fleet.enter(self.stop)
+        except Stopped:
+            if self._error is not None:
+                raise self._error from None
+            return False
+        self._outlet.exporting_process.may_send = fleet.may_send
+        self.health.set("slot", "ok", f"slot {fleet.slot} of fleet {self._settings.state.fleet} is ours")
+        return True
+
+    def _slot_lost(self, reason: str) -> None:
+        """Called on the fleet's thread: nothing may be sent or checkpointed any more."""
+        self._log.error("this agent ends, for another one may have its place", reason=reason)
+        self.health.set("slot", "failing", reason)
+        self._error = LostSlotError(reason)
+        self._abort.set()
+        self.stop.set()
 
     def _conduct(self, conductor: Conductor) -> None:
         """The conductor's thread: once a second, let run what should run."""

@@ -29,6 +29,7 @@ from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.select.settings import RepeatsSettings
 from consumer.sources.polling import PollingSettings
 from consumer.sources.s3_settings import QueueSettings, S3Settings
+from consumer.state.settings import StateSettings
 from consumer.telemetry.settings import TelemetrySettings
 
 ENVIRONMENT_PREFIX = "VPCFLOW__"
@@ -90,6 +91,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     discovery: DiscoverySettings = DiscoverySettings()
     kcl: KclSettings = KclSettings()
     polling: PollingSettings = PollingSettings()
+    state: StateSettings = StateSettings()
     s3: S3Settings = S3Settings()
     repeats: RepeatsSettings = RepeatsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -66,6 +66,10 @@ class SessionOverError(RetryableError):
     """AWS says that our keys are no longer valid, before they said so themselves (revoked, or a clock is wrong)."""
 
 
+class LostSlotError(VpcflowError):
+    """Another agent of the fleet may be what we were: the agent ends, and whoever supervises it may start it anew."""
+
+
 class LostLeaseError(VpcflowError):
     """Another worker holds the shard now: stop quietly, never checkpoint."""
 

@@ -34,7 +34,10 @@ from consumer.telemetry.metrics import Metrics
 
 
 class Factories:
-    """Makes sources; thread-safe. `watch`: who hears how a stream fares (its key), beside health and metrics."""
+    """Makes sources; thread-safe. `watch`: who hears how a stream fares (its key), beside health and metrics.
+
+    `worker`: the first part of our KCL worker ids.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Factories:
         health: Health,
         watch: Callable[[StreamSettings], tuple[StreamObserver, Callable[[], None]]],
         queues: QueueFactory,
+        worker: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._state = state
@@ -57,6 +61,7 @@ class Factories:
         self._health = health
         self._watch = watch
         self._queues = queues
+        self._worker = worker
         self._lock = threading.Lock()
         self._budgets: dict[tuple[str, str], Budget] = {}
 
@@ -74,7 +79,7 @@ class Factories:
             stream,
             self._settings.kcl,
             self._state.path,
-            self._state.agent_id,
+            self._worker(),
             self._clock,
             observer,
             aws_settings=self._settings.aws.model_dump_json().encode(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +25,10 @@ _DRAIN_SECONDS = 2.0
 """How long closing tries to get rid of what was accepted."""
 
 
+def _always() -> bool:
+    return True
+
+
 class ExportingProcess:
     """Thread-safe: several sources send at once; messages of one batch keep their order at each collector."""
 
@@ -34,6 +38,8 @@ class ExportingProcess:
         self._optional = tuple(collector for collector in collectors if not collector.settings.required)
         self._clock = clock
         self._options = options
+        self.may_send: Callable[[], bool] = _always
+        """Asked before each message (or burst): false = another agent may be what we are, and nothing may go out."""
         self._closing = threading.Event()
         self._tender: threading.Thread | None = None
 
@@ -60,6 +66,8 @@ class ExportingProcess:
             for collector in self._required
         }
         while left:
+            if not self.may_send():
+                raise Stopped("this agent's slot is lost: another one may be sending")
             waits = {collector: _advance(collector, jobs) for collector, jobs in left.items()}
             left = {collector: jobs for collector, jobs in left.items() if jobs}
             pause = min((waits[collector] for collector in left), default=0.0)

@@ -37,11 +37,16 @@ Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 Item = dict[str, Any]
 
 
+def _nobody_hears(_: float) -> None:
+    return None
+
+
 class SharedState:
     """Implements Positions for one agent of a fleet. Thread-safe; inert until `start`.
 
     `local` keeps what only this agent knows. `boot_time`: seconds of CLOCK_BOOTTIME. `on_lost` hears once, with the
-    reason, that we are no longer known: then nothing of what we held is ours. `problem`: why the table does not answer.
+    reason, that we are no longer known: then nothing of what we held is ours. `on_deadline` hears after each beat until
+    when (boot time) it is. `problem`: why the table does not answer.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class SharedState:
         clock: Clock,
         boot_time: Callable[[], float],
         on_lost: Callable[[str], None],
+        on_deadline: Callable[[float], None] = _nobody_hears,
     ) -> None:
         self.me = f"{name}/{secrets.token_hex(4)}"
         """This life of the agent: a restart is another one."""
@@ -63,6 +69,7 @@ class SharedState:
         self._clock = clock
         self._boot_time = boot_time
         self._on_lost = on_lost
+        self._on_deadline = on_deadline
         self._lock = threading.RLock()
         self._beat = 0
         self._deadline = float("-inf")
@@ -120,6 +127,7 @@ class SharedState:
         with self._lock:
             self._beat += 1
             self._deadline = asked + self._settings.lease_seconds
+        self._on_deadline(self._deadline - MARGIN_SECONDS)
         self._look()
 
     def get(self, kind: Kind, key: str) -> Position | None:

@@ -326,6 +326,16 @@ def test_a_stop_ends_pacing_in_the_middle_of_a_batch(listening: Receiver) -> Non
 # Nobody there.
 
 
+def test_an_agent_that_lost_its_slot_in_the_middle_of_a_batch_sends_no_further_message(listening: Receiver) -> None:
+    bench = Bench(settings(listening.address, rate=100))
+    asked = iter([True] * 4 + [False] * 100)
+    bench.process.may_send = lambda: next(asked)
+    with pytest.raises(Stopped, match="slot is lost"):
+        bench.send(message_batch([10] * 50))
+
+    assert 0 < len(data(listening.messages())) <= 5
+
+
 def test_a_collector_that_is_not_there_costs_no_record_and_is_probed_every_second() -> None:
     port = unused_port()
     bench = Bench(settings(f"127.0.0.1:{port}"))
