@@ -5,6 +5,7 @@ Belongs here: making the parts that carry records, and connecting them. Does not
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Hashable, Mapping, Sequence
 from ipaddress import IPv4Address
@@ -168,10 +169,14 @@ def own_address(collectors: Sequence[CollectorSettings]) -> int:
 
 
 def is_free_port(port: int) -> bool:
-    """True when a UDP socket of this machine may have `port`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    """True when UDP sockets of this machine may have `port`, for collectors of either family."""
+    for family in (socket.AF_INET, socket.AF_INET6):
         try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-        return True
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(("", port))
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                return False
+    return True

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,8 +75,68 @@ def test_any_templates_and_any_data_are_read_without_an_error(datagrams: list[by
 
 
 def test_mutated_messages_are_read_without_an_error_and_keep_memory_bounded() -> None:
-    """Our own messages, with octets changed, cut out, doubled; the long run of a million is `python -m` this file."""
+    """Our own messages, with octets changed, cut out, doubled; the long run of a million is below (`make soak`)."""
     assert fuzz(20_000, seed=1) > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_million_mutated_messages_are_read_in_bounded_memory() -> None:
+    fuzz(20_000, seed=3)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    records = fuzz(1_000_000, seed=2)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(
+        f"1,000,000 mutated messages, {records:,} records, {time.monotonic() - began:.0f} s, {grown:,} KB more memory"
+    )
+    assert records > 0
+    assert grown < 64 << 10
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_dump_that_was_sent_a_hundred_thousand_mutated_messages_shows_the_next_flow(tmp_path: Path) -> None:
+    """Through its socket, about as fast as it reads; what its buffer drops is no concern here."""
+    chance = random.Random(4)
+    whole = [message for name in VECTORS for message in messages_in(read_vector(name))]
+    printed = tmp_path / "printed"
+    with running_dump(printed) as (process, port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        for number in range(100_000):
+            sender.send(mutated(chance, chance.choice(whole)))
+            if number % 20 == 0:
+                time.sleep(0.002)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as honest:  # a session of its own, with its templates
+            honest.connect(("127.0.0.1", port))
+            exporter = f"127.0.0.1:{honest.getsockname()[1]}".encode()
+            give_up_at = time.monotonic() + 60
+            while exporter not in printed.read_bytes():
+                assert process.poll() is None, "dump has ended"
+                assert time.monotonic() < give_up_at, "the honest exporter's flows never show"
+                for message in whole:
+                    honest.send(message)
+                time.sleep(0.5)
+        memory_kb = int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[0])
+    print(f"100,000 mutated messages, {printed.read_bytes().count(10):,} lines printed, {memory_kb:,} KB at most")
+    assert memory_kb < 200 << 10
+
+
+@contextmanager
+def running_dump(printed: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`vpcflow dump` and its port; ended by a signal."""
+    command = [sys.executable, "-m", "consumer.cli", "dump", "--json", "--listen", "127.0.0.1:0"]
+    with printed.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    try:
+        yield process, int(process.stderr.readline().split(":")[1].split()[0])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def fuzz(count: int, seed: int) -> int:
@@ -113,7 +184,3 @@ def mutated(chance: random.Random, data: bytes) -> bytes:
         content[2:4] = len(content).to_bytes(2, "big")
         content[18:20] = (len(content) - 16).to_bytes(2, "big")
     return bytes(content)
-
-
-if __name__ == "__main__":
-    print(f"{fuzz(1_000_000, seed=2):,} records out of 1,000,000 mutated messages")
