@@ -49,6 +49,8 @@ from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.server import TelemetryServer
 
 CONDUCT_SECONDS = 1.0
+SIGNAL_SECONDS = 1.0
+"""A signal that the kernel gives to another thread is handled when the main thread wakes."""
 
 
 class AgentLedger:
@@ -178,7 +180,8 @@ class Agent:
                 collectors=[f"{item.name} {item.address}" for item in self._settings.collectors],
                 telemetry_port=server.port,
             )
-            self.stop.wait()
+            while not self.stop.wait(SIGNAL_SECONDS):
+                pass
             self._end_sources(conducting)
             self._cursors.close()
         self._log.info("agent stopped")
