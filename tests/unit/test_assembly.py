@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from consumer.app import keep_ports, with_kept_port
 from consumer.assembly import OptionsBuilder, Outlet, build_lanes
 from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess, Record
@@ -20,6 +22,7 @@ from consumer.export.settings import CollectorSettings
 from consumer.export.status import CollectorCounts
 from consumer.model.delivery import Delivery, Origin, SourceKind, TextState
 from consumer.pipeline import Pipeline
+from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 from tests.support.exporting import Counting
 from tests.support.flows import interface, inventory_of
@@ -136,3 +139,28 @@ def test_options_keep_to_a_path_narrower_than_the_setting() -> None:
 def test_a_message_too_small_for_the_profile_is_refused_before_anything_is_opened() -> None:
     with pytest.raises(ConfigurationError, match="cannot be split"):
         Outlet([CollectorSettings(address="127.0.0.1:4739", message_size=512)], PEN, ManualClock())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_source_port_is_kept_over_a_restart_of_the_agent(host: str, tmp_path: Path) -> None:
+    """The kernel chooses the first time; the state folder remembers."""
+    ports = []
+    with receiver(host) as opened:
+        for _ in range(3):
+            with StateFolder(tmp_path) as state:
+                collector = with_kept_port(CollectorSettings(name="main", address=opened.address), state)
+                with Outlet([collector], PEN, ManualClock()) as outlet:
+                    keep_ports(outlet, state)
+                    ports.append(outlet.exporting_process.collectors[0].source_port)
+    assert ports[0] > 0
+    assert len(set(ports)) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_kept_port_that_another_program_has_taken_is_given_up(host: str, tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as state, receiver(host) as other:
+        state.keep("source_port/main", other.port)
+        kept = with_kept_port(CollectorSettings(name="main", address="127.0.0.1:4739"), state)
+        assert kept.source_port == 0
+        chosen = CollectorSettings(name="main", address="127.0.0.1:4739", source_port=other.port)
+        assert with_kept_port(chosen, state).source_port == other.port
