@@ -36,6 +36,7 @@ class Feature(StrEnum):
     LOG_GROUP_READING = "reading flow logs by polling log groups"
     LOG_GROUP_CLASS = "saying that a log group's class cannot be read"
     FLEET = "sharing log groups and slots among agents, in our own account"
+    STACKS = "recognising the stacks of our templates"
     TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
 
 
@@ -109,7 +110,6 @@ DESCRIBE_DESTINATIONS = Operation(
     "DescribeDestinations",
     Feature.SUBSCRIPTIONS,
     "destinations",
-    "arn:{partition}:logs:{region}:{account}:destination:*",
     page_size=50,
 )
 FILTER_LOG_EVENTS = Operation("logs", "FilterLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP)
@@ -120,8 +120,15 @@ DESCRIBE_LOG_STREAMS = Operation(
 DESCRIBE_LOG_GROUPS = Operation(
     "logs", "DescribeLogGroups", Feature.LOG_GROUP_CLASS, "logGroups", _LOG_GROUP, page_size=50
 )
-DESCRIBE_ACCOUNT_POLICIES = Operation("logs", "DescribeAccountPolicies", Feature.SUBSCRIPTIONS, resource=_LOG_GROUP)
+DESCRIBE_ACCOUNT_POLICIES = Operation("logs", "DescribeAccountPolicies", Feature.SUBSCRIPTIONS)
 """Subscriptions of a whole account. One answer: an account has one policy of this type (CloudWatch Logs quotas)."""
+DESCRIBE_STACKS = Operation(
+    "cloudformation",
+    "DescribeStacks",
+    Feature.STACKS,
+    "Stacks",
+    "arn:{partition}:cloudformation:{region}:{account}:stack/*",
+)
 GET_BUCKET_NOTIFICATION = Operation(
     "s3",
     "GetBucketNotificationConfiguration",
@@ -177,6 +184,7 @@ OPERATIONS = (
     DESCRIBE_SUBSCRIPTION_FILTERS,
     DESCRIBE_DESTINATIONS,
     DESCRIBE_ACCOUNT_POLICIES,
+    DESCRIBE_STACKS,
     GET_BUCKET_NOTIFICATION,
     GET_QUEUE_URL,
     GET_QUEUE_ATTRIBUTES,
@@ -211,7 +219,7 @@ BY_NAME = {(operation.service, operation.name): operation for operation in OPERA
 
 PARTS = {
     Part.HOME: (Feature.MEMBER_ACCOUNTS, Feature.LEASES, Feature.FLEET),
-    Part.DISCOVERY: (Feature.REGIONS, Feature.FLOW_LOGS, Feature.SUBSCRIPTIONS),
+    Part.DISCOVERY: (Feature.REGIONS, Feature.FLOW_LOGS, Feature.SUBSCRIPTIONS, Feature.STACKS),
     Part.METADATA: (Feature.NAMES, Feature.NAT_NAMES, Feature.PEERING, Feature.TRANSIT_GATEWAYS),
     Part.LOG_GROUPS: (Feature.LOG_GROUP_READING, Feature.LOG_GROUP_CLASS),
     Part.STREAMS: (Feature.STREAMS, Feature.STREAM_READING, Feature.FAN_OUT),

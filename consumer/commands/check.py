@@ -74,15 +74,21 @@ def check_collector(
 
 @check.command("aws")
 @access_options
+@click.option("--stack", default="", metavar="NAME", help="Only look at this CloudFormation stack of ours.")
 @JSON_OPTION
 @answers
-def check_aws(as_json: bool, **access: Any) -> int:
+def check_aws(stack: str, as_json: bool, **access: Any) -> int:
     """Try what the agent needs of every account and region, and name what is denied and the policy line that allows it.
 
     Nothing is changed: leases are written with a condition that cannot be met. Exit code 1 when the main job cannot
     run: no identity, a role that cannot be assumed, flow logs that cannot be found, a stream that cannot be read.
+
+    With --stack: what a stack made with our templates (cloudformation/) lacks, wherever it is.
     """
     from consumer.check_aws import run_check_aws
+    from consumer.check_stack import run_check_stack
     from consumer.config import AccessOptions
 
+    if stack:
+        return run_check_stack(AccessOptions(**access), os.environ, stack, as_json=is_piped(as_json))
     return run_check_aws(AccessOptions(**access), os.environ, as_json=is_piped(as_json))

@@ -92,12 +92,7 @@ class Bridge:
             destinationArn=described["StreamARN"],
             roleArn=f"arn:aws:iam::{group.account}:role/logs-to-kinesis",
         )
-        start = inner.get_shard_iterator(
-            StreamName=_INNER_STREAM,
-            ShardId=described["Shards"][0]["ShardId"],
-            ShardIteratorType="TRIM_HORIZON",
-        )["ShardIterator"]
-        return _Subscription(group, logs, inner, start)
+        return _Subscription(group, logs, inner, _first_iterator(inner, _INNER_STREAM))
 
     def _session(self, group: LogGroup) -> boto3.Session:
         """Credentials of the group's account; moto lets anybody assume any role of any account."""
@@ -144,19 +139,42 @@ def _log_stream_of(entry: Entry) -> tuple[str, str, str]:
     return (entry.group.account, entry.group.region, entry.log_stream)
 
 
+def read_subscription(inner: KinesisClient, stream: str) -> Iterator[dict[str, object]]:
+    """Everything that a subscription filter delivered into a stream of moto's with one shard, as envelopes."""
+    iterator = _first_iterator(inner, stream)
+    while True:
+        envelopes, iterator = _read_page(inner, iterator)
+        yield from envelopes
+        if len(envelopes) < _GET_RECORDS_LIMIT:
+            return
+
+
 def _delivered(subscription: _Subscription) -> Iterator[dict[str, object]]:
     """Envelopes that the filter delivered since the last call."""
     while True:
-        answer = subscription.inner.get_records(ShardIterator=subscription.shard_iterator, Limit=_GET_RECORDS_LIMIT)
-        subscription.shard_iterator = answer["NextShardIterator"]
-        for record in answer["Records"]:
-            envelope: dict[str, object] = orjson.loads(gzip.decompress(record["Data"]))
-            events = envelope["logEvents"]
-            assert isinstance(events, list)
-            envelope["logEvents"] = [{**event, "id": str(event["id"])} for event in events]
-            yield envelope
-        if len(answer["Records"]) < _GET_RECORDS_LIMIT:
+        envelopes, subscription.shard_iterator = _read_page(subscription.inner, subscription.shard_iterator)
+        yield from envelopes
+        if len(envelopes) < _GET_RECORDS_LIMIT:
             return
+
+
+def _first_iterator(inner: KinesisClient, stream: str) -> str:
+    (shard,) = inner.describe_stream(StreamName=stream)["StreamDescription"]["Shards"]
+    asked = inner.get_shard_iterator(StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+    return asked["ShardIterator"]
+
+
+def _read_page(inner: KinesisClient, iterator: str) -> tuple[list[dict[str, object]], str]:
+    answer = inner.get_records(ShardIterator=iterator, Limit=_GET_RECORDS_LIMIT)
+    return [_envelope(record["Data"]) for record in answer["Records"]], answer["NextShardIterator"]
+
+
+def _envelope(data: bytes) -> dict[str, object]:
+    envelope: dict[str, object] = orjson.loads(gzip.decompress(data))
+    events = envelope["logEvents"]
+    assert isinstance(events, list)
+    envelope["logEvents"] = [{**event, "id": str(event["id"])} for event in events]
+    return envelope
 
 
 def _control_message() -> dict[str, object]:

@@ -49,6 +49,8 @@ OTHERS = {
 """Roles that AWS's own services take, and what AWS's guides say they need; the agent never has these rights."""
 
 NO_RESOURCE = {
+    "logs:DescribeAccountPolicies": "it lists the account's policies; a statement with an ARN would never match",
+    "logs:DescribeDestinations": "the same for the account's destinations",
     "cloudwatch:PutMetricData": "CloudWatch scopes it by namespace only, which the statement's condition does",
     "ecr:GetAuthorizationToken": "the token is the registry's, IAM knows no resource for it",
 }
