@@ -122,8 +122,10 @@ class SharedState:
         except RefusedError as error:
             if error.code != _CONDITION_FAILED:
                 raise
-            self._lose("another agent found it silent and took over")
-            return
+            # A call whose answer was lost is made again, and then fails on what it did itself.
+            if self._read(f"agent#{self.me}").get("beat") != _number(beat + 1):
+                self._lose("another agent found it silent and took over")
+                return
         with self._lock:
             self._beat += 1
             self._deadline = asked + self._settings.lease_seconds
@@ -190,14 +192,25 @@ class SharedState:
         condition = "#owner = :old" if owner else "attribute_not_exists(#owner)"
         values = {":me": {"S": self.me}, **({":old": {"S": owner}} if owner else {})}
         try:
-            answer = self._update(name, "SET #owner = :me", condition, values, {"#owner": "owner"})
+            item = self._claimed(name, condition, values)
         except VpcflowError as error:
-            if not isinstance(error, RefusedError) or error.code != _CONDITION_FAILED:
-                self._say(str(error))
+            self._say(str(error))
             return None
-        item: Item = answer["Attributes"]
+        if _text(item.get("owner")) != self.me:
+            return None
         with self._lock:
             self._items[name] = item
+        return item
+
+    def _claimed(self, name: str, condition: str, values: Mapping[str, Any]) -> Item:
+        """The item after the try to own it."""
+        try:
+            answer = self._update(name, "SET #owner = :me", condition, values, {"#owner": "owner"})
+        except RefusedError as error:
+            if error.code != _CONDITION_FAILED:
+                raise
+            return self._read(name)  # somebody else's; or ours, when a call whose answer was lost was made again
+        item: Item = answer["Attributes"]
         return item
 
     def give_back(self, name: str) -> None:
@@ -371,6 +384,13 @@ class SharedState:
                 "ReturnValues": "ALL_NEW",
             },
         )
+
+    def _read(self, name: str) -> Item:
+        answer = self._call(
+            "GetItem", {"TableName": self._settings.table, "Key": self._key(name), "ConsistentRead": True}
+        )
+        item: Item = answer.get("Item", {})
+        return item
 
     def _key(self, name: str) -> dict[str, Any]:
         return {"fleet": {"S": self._settings.fleet}, "item": {"S": name}}

@@ -178,6 +178,26 @@ def test_a_beat_that_was_on_its_way_while_others_gave_us_up_fails(fleet: Fleet) 
     assert not one.is_alive()
 
 
+def test_a_call_whose_answer_was_lost_and_that_is_made_again_is_no_loss(fleet: Fleet) -> None:
+    one = fleet.agent("one")
+    table = fleet.tables["one"]
+    real = table._client.update_item
+
+    def twice(**parameters: Any) -> Any:
+        real(**parameters)
+        return real(**parameters)
+
+    table._client.update_item = twice  # type: ignore[method-assign]
+    one.beat()
+    one.beat()
+    fleet.alive.remove(one)
+    fleet.clock.advance(1)
+
+    assert fleet.lost == []
+    assert one.is_alive()
+    assert one.acquire(KEY)
+
+
 def test_clocks_that_differ_by_hours_change_nothing(fleet: Fleet) -> None:
     one = fleet.agent("one")
     fleet.clock.started_at += 7_200
