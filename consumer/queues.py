@@ -98,9 +98,12 @@ def _planned(settings: Settings, survey: Survey | None, plan: Plan | None) -> It
     if survey is None or plan is None:
         return
     wished = {one.name: one.queue for one in settings.buckets if one.queue}
-    seen = {one.name: one.queues[0].arn for one in survey.buckets if one.queues}
+    buckets = {one.name: one for one in survey.buckets}
     for choice in plan.choices.values():
-        if choice.source is SourceKind.S3 and (arn := wished.get(choice.via) or seen.get(choice.via)):
+        if choice.source is not SourceKind.S3:
+            continue
+        seen = buckets[choice.via].queue_for(choice.flow_log) if choice.via in buckets else None
+        if arn := wished.get(choice.via) or (seen.arn if seen else ""):
             yield arn, choice.reason
 
 

@@ -58,7 +58,8 @@ class Part(StrEnum):
 class Operation:
     """One API operation. `items`: key of the list in the answer (paged); empty = the answer is one thing.
 
-    `page_size`: the most one page may hold (API references). `iam_name`: where IAM calls the action otherwise.
+    `page_size`: the most one page may hold (API references); 0 = nobody can choose it. `iam_name`: where IAM calls the
+    action otherwise.
     """
 
     service: str
@@ -136,6 +137,15 @@ GET_BUCKET_NOTIFICATION = Operation(
     resource=_BUCKET,
     iam_name="GetBucketNotification",
 )
+GET_BUCKET_LOCATION = Operation("s3", "GetBucketLocation", Feature.BUCKETS, resource=_BUCKET)
+LIST_SUBSCRIPTIONS_BY_TOPIC = Operation(
+    "sns",
+    "ListSubscriptionsByTopic",
+    Feature.BUCKETS,
+    "Subscriptions",
+    "arn:{partition}:sns:{region}:{account}:*",
+    page_size=0,
+)
 GET_QUEUE_URL = Operation("sqs", "GetQueueUrl", Feature.QUEUES, resource=_QUEUE)
 GET_QUEUE_ATTRIBUTES = Operation("sqs", "GetQueueAttributes", Feature.QUEUES, resource=_QUEUE)
 RECEIVE_MESSAGE = Operation("sqs", "ReceiveMessage", Feature.MESSAGES, resource=_QUEUE)
@@ -186,6 +196,8 @@ OPERATIONS = (
     DESCRIBE_ACCOUNT_POLICIES,
     DESCRIBE_STACKS,
     GET_BUCKET_NOTIFICATION,
+    GET_BUCKET_LOCATION,
+    LIST_SUBSCRIPTIONS_BY_TOPIC,
     GET_QUEUE_URL,
     GET_QUEUE_ATTRIBUTES,
     RECEIVE_MESSAGE,

@@ -41,7 +41,8 @@ def _pages(sessions: Sessions, operation: Operation, target: Target, parameters:
     paginator = client.get_paginator(xform_name(operation.name))
     asked = Asked.of(operation, target, parameters)
     try:
-        for page in paginator.paginate(PaginationConfig={"PageSize": operation.page_size}, **parameters):
+        sizes = {"PageSize": operation.page_size} if operation.page_size else {}
+        for page in paginator.paginate(PaginationConfig=sizes, **parameters):
             sessions.count(operation)
             sessions.outcomes[asked] = None
             yield page

@@ -13,9 +13,10 @@ from consumer.aws.profiles import Profile
 from consumer.aws.roles import Access, Role
 from consumer.aws.sessions import Sessions
 from consumer.discovery.arn import Arn
+from consumer.discovery.buckets import Bucket, bucket_of
 from consumer.discovery.coverage import cover_gateways, cover_vpcs
 from consumer.discovery.estate import Part
-from consumer.discovery.survey import Bucket, LogGroup, Stream, Survey, bucket_of, group_of
+from consumer.discovery.survey import LogGroup, Stream, Survey, group_of
 from consumer.errors import VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.model.plan import FlowLog, Plan
@@ -199,6 +200,8 @@ def _bucket(one: Bucket, flow_logs: Sequence[FlowLog]) -> Row:
                 "url": queue.url or None,
                 "waiting": queue.waiting if queue.waiting >= 0 else None,
                 "dead_letter": queue.dead_letter_arn or None,
+                "topic": queue.topic or None,
+                "prefix": queue.prefix or None,
             }
             for queue in one.queues
         ],

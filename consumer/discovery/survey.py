@@ -1,8 +1,8 @@
 """What the flow logs of an estate lead to: log groups, subscriptions, streams, buckets, queues.
 
-Belongs here: the values, and reading them from AWS. Does not: what one account has in one region (reading.py),
-choosing a source (plan.py). Each look-up is made once however many flow logs lead there; a failing one is a problem
-of its own and leaves the others alone. Shapes: CloudWatch Logs, Kinesis, S3 and SQS API references.
+Belongs here: the values, and reading them from AWS. Does not: what one account has in one region (reading.py), buckets
+(buckets.py), choosing a source (plan.py). Each look-up is made once however many flow logs lead there; a failing one is
+a problem of its own and leaves the others alone. Shapes: CloudWatch Logs, Kinesis, S3 and SQS API references.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from consumer.aws.paging import items
 from consumer.aws.roles import Access, Target
 from consumer.aws.sessions import Sessions
 from consumer.discovery.arn import Arn
+from consumer.discovery.buckets import Bucket, BucketReader, bucket_of
 from consumer.discovery.estate import Part
 from consumer.discovery.parallel import side_by_side
 from consumer.discovery.reading import Problem
@@ -81,28 +82,6 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue that a bucket tells of new objects. `waiting` -1 = it could not be read."""
-
-    arn: str
-    url: str = ""
-    waiting: int = -1
-    dead_letter_arn: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """`others`: where else it tells of new objects (topics, functions, EventBridge). `is_read`: we may look there."""
-
-    name: str
-    region: str
-    account: str
-    queues: tuple[Queue, ...] = ()
-    others: tuple[str, ...] = ()
-    is_read: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """Everything one run found. `parts` by target; the other things in order of their names."""
 
@@ -123,12 +102,6 @@ def group_of(flow_log: FlowLog) -> LogGroup | None:
         return LogGroup(flow_log.account, flow_log.region, flow_log.log_group) if flow_log.log_group else None
     name = arn.resource.removeprefix("log-group:").removesuffix(":*")
     return LogGroup(arn.account or flow_log.account, arn.region or flow_log.region, name)
-
-
-def bucket_of(flow_log: FlowLog) -> str:
-    """Name of the bucket a flow log writes into; empty = none."""
-    arn = Arn.parse(flow_log.destination)
-    return arn.resource.partition("/")[0] if arn and flow_log.destination_type == "s3" else ""
 
 
 class Surveyor:
@@ -162,7 +135,9 @@ class Surveyor:
         groups = self._each(self._group, found)
         arns = sorted({subscription.stream for group in groups for subscription in group.subscriptions} - {""})
         owners = {name: one for one in flow_logs if (name := bucket_of(one))}
-        buckets = self._each(self._bucket, sorted(owners.values(), key=bucket_of))
+        reader = BucketReader(self._sessions, self._target, self._told, self._buckets)
+        buckets = self._each(reader.read, sorted(owners.values(), key=bucket_of))
+        self._buckets = {one.name: one for one in buckets}
         streams = self._each(self._stream, arns)
         return Survey(parts, flow_logs, tuple(groups), tuple(streams), tuple(buckets), tuple(self._problems))
 
@@ -270,49 +245,6 @@ class Surveyor:
             tuple(Consumer(one["ConsumerName"], one["ConsumerStatus"]) for one in found),
         )
         return self._streams[text]
-
-    def _bucket(self, flow_log: FlowLog) -> Bucket:
-        """The bucket as the flow log's account sees it, else as we see it: its owner is told nowhere."""
-        name = bucket_of(flow_log)
-        seen_by = dict.fromkeys((self._target(flow_log.account, flow_log.region), Target(None, flow_log.region)))
-        errors: list[tuple[Target, VpcflowError]] = []
-        for target in seen_by:
-            try:
-                raw = self._sessions.call(operations.GET_BUCKET_NOTIFICATION, target, Bucket=name)
-            except (PermissionDeniedError, RefusedError) as error:
-                errors.append((target, error))
-            except VpcflowError as error:
-                errors.append((target, error))
-                break
-            else:
-                queues = tuple(self._queue(one["QueueArn"]) for one in raw.get("QueueConfigurations", ()))
-                others = [one["TopicArn"] for one in raw.get("TopicConfigurations", ())]
-                others += [one["LambdaFunctionArn"] for one in raw.get("LambdaFunctionConfigurations", ())]
-                others += ["EventBridge"] if "EventBridgeConfiguration" in raw else []
-                self._buckets[name] = Bucket(name, flow_log.region, flow_log.account, queues, tuple(others))
-                return self._buckets[name]
-        self._told(*errors[0])
-        return self._buckets.get(name) or Bucket(name, flow_log.region, flow_log.account, is_read=False)
-
-    def _queue(self, text: str) -> Queue:
-        arn = Arn.parse(text)
-        if arn is None:
-            return Queue(text)
-        target = self._target(arn.account, arn.region)
-        try:
-            url = self._sessions.call(
-                operations.GET_QUEUE_URL, target, QueueName=arn.resource, QueueOwnerAWSAccountId=arn.account
-            )["QueueUrl"]
-            names = ["ApproximateNumberOfMessages", "RedrivePolicy"]
-            raw = self._sessions.call(operations.GET_QUEUE_ATTRIBUTES, target, QueueUrl=url, AttributeNames=names).get(
-                "Attributes", {}
-            )
-        except VpcflowError as error:
-            self._told(target, error)
-            return Queue(text)
-        redrive = orjson.loads(raw.get("RedrivePolicy") or "{}")
-        waiting = int(raw.get("ApproximateNumberOfMessages", -1))
-        return Queue(text, url, waiting, redrive.get("deadLetterTargetArn", ""))
 
 
 @dataclass(frozen=True, slots=True)

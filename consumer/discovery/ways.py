@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from consumer.aws.profiles import Profile
 from consumer.discovery.arn import Arn
+from consumer.discovery.buckets import EVENT_BRIDGE, Bucket, bucket_of, prefix_of
 from consumer.discovery.settings import BucketSettings, LogGroupSettings
-from consumer.discovery.survey import Bucket, LogGroup, Subscription, Survey, bucket_of, group_of
+from consumer.discovery.survey import LogGroup, Subscription, Survey, group_of
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
@@ -74,7 +75,7 @@ class WayFinder:
         if group is not None:
             return self._ways_of_group(self._groups.get(group.key, group))
         if bucket:
-            return self._ways_of_bucket(self._buckets[bucket])
+            return self._ways_of_bucket(self._buckets[bucket], flow_log)
         kind = flow_log.destination_type
         return Ways((), (f"it goes to {kind}, which is not read",), flow_log.destination)
 
@@ -130,18 +131,44 @@ class WayFinder:
             unread = f" (policies of the whole account are not known: {group.unread})" if group.unread else ""
             refusals.append(f"it is not subscribed to a stream{unread}")
 
-    def _ways_of_bucket(self, bucket: Bucket) -> Ways:
+    def _ways_of_bucket(self, bucket: Bucket, flow_log: FlowLog) -> Ways:
         wish = next((one for one in self._wishes.buckets if one.name == bucket.name), None)
         if wish is not None and not wish.enabled:
             return Ways((), (f"bucket {bucket.name} is switched off in the settings",), bucket.name)
-        queue = wish.queue if wish and wish.queue else bucket.queues[0].arn if bucket.queues else ""
+        found = bucket.queue_for(flow_log)
+        queue = wish.queue if wish and wish.queue else found.arn if found else ""
         if queue:
-            way = Way(SourceKind.S3, bucket.name, f"bucket {bucket.name} tells queue {name_of(queue)} of new objects")
-            return Ways((way,), (), bucket.name)
+            topic = found.topic if found and found.arn == queue else ""
+            by = f" by topic {name_of(topic)}" if topic else ""
+            reason = f"bucket {bucket.name} tells queue {name_of(queue)} of new objects{by}"
+            notes = tuple(_bucket_notes(bucket, flow_log, queue, topic))
+            return Ways((Way(SourceKind.S3, bucket.name, reason),), (), bucket.name, notes=notes)
         if not bucket.is_read:
             return Ways((), (f"the queue of bucket {bucket.name} is not known: name it in [[buckets]]",), bucket.name)
+        if bucket.queues:
+            told = f"{name_of(bucket.queues[0].arn)} (filter {bucket.queues[0].prefix}*{bucket.queues[0].suffix})"
+            why = f"bucket {bucket.name} tells queue {told} nothing of keys like {prefix_of(flow_log)}*.log.gz"
+            return Ways((), (why,), bucket.name)
         others = f" (only {', '.join(bucket.others)})" if bucket.others else ""
-        return Ways((), (f"bucket {bucket.name} tells no queue of new objects{others}",), bucket.name)
+        why = f"bucket {bucket.name} tells no queue of new objects{others}"
+        if EVENT_BRIDGE in bucket.others:
+            why += "; where a rule of EventBridge leads to a queue, name that in [[buckets]]"
+        return Ways((), (why,), bucket.name)
+
+
+def _bucket_notes(bucket: Bucket, flow_log: FlowLog, queue: str, topic: str) -> Iterator[str]:
+    """What is odd about regions."""
+    if bucket.is_read and bucket.region != flow_log.region:
+        yield (
+            f"bucket {bucket.name} is in {bucket.region}, its flow log in {flow_log.region}: AWS delivers across, and "
+            f"the queue is in {bucket.region}"
+        )
+    arn = Arn.parse(queue)
+    if arn and bucket.is_read and arn.region != bucket.region and not topic:
+        yield (
+            f"queue {name_of(queue)} is in {arn.region}, bucket {bucket.name} in {bucket.region}: S3 tells only queues "
+            "of its own region, so a topic or EventBridge must lead there"
+        )
 
 
 def is_wish_for(wish: LogGroupSettings, group: LogGroupKey) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from consumer.aws.roles import Target
+from consumer.discovery.buckets import Bucket, Queue
 from consumer.discovery.estate import Interface, Part, Subnet, Vpc
 from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.settings import BucketSettings, LogGroupSettings
-from consumer.discovery.survey import Bucket, LogGroup, Queue, Stream, Subscription, Survey, excluded_groups
+from consumer.discovery.survey import LogGroup, Stream, Subscription, Survey, excluded_groups
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import Choice, FlowLog
