@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any
 
 from consumer.assembly import Outlet, build_lanes, build_repeats, is_free_port, own_address, warm_up
+from consumer.aws.log_events import LogEvents
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
 from consumer.conductor import Conductor
@@ -29,20 +29,22 @@ from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
 from consumer.factories import Factories
+from consumer.failover import Failover
 from consumer.fleet import Fleet
-from consumer.kcl.settings import StreamSettings
+from consumer.kcl.settings import KclSettings
 from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
+from consumer.model.place import LogGroupKey
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline, claim_every_row
+from consumer.probing import Prober
 from consumer.queues import QueueFactory, queue_tasks
-from consumer.sources.report import StreamReport
-from consumer.sources.stream_status import StreamObserver
+from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
-from consumer.state.cursors import Cursors
+from consumer.state.cursors import Cursors, Positions
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
-from consumer.steering import Steering
+from consumer.steering import GroupReading, Steering
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger, set_up_logs
 from consumer.telemetry.metrics import Metrics
@@ -97,7 +99,24 @@ class Agent:
             settings.aws.parallel_targets,
             state.path / "inventory",
         )
-        self._steering = Steering(settings, self._sessions, self.metrics, self.health)
+        self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
+        self._fleet = (
+            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost)
+            if settings.state.backend == "dynamodb"
+            else None
+        )
+        self._positions: Positions = self._fleet.shared if self._fleet else self._cursors
+        self._failover = Failover(
+            Rules(settings.fallback.failover_after_seconds, float(settings.repeats.margin_seconds)),
+            self._positions,
+            clock,
+            self.metrics,
+            self.health,
+            state.path,
+            silent_seconds=silent_seconds(settings.kcl),
+            look_back_seconds=settings.polling.look_back_seconds,
+        )
+        self._steering = Steering(settings, self._sessions, self._failover, self.metrics, self.health)
         self._refresher = Refresher(
             keeper,
             Schedule(settings.discovery.cron, clock),
@@ -116,7 +135,6 @@ class Agent:
             TelemetryObserver(self.metrics, self.health),
         )
         self._letter = DeadLetter(state.path / "dead-letter.jsonl", settings.agent.dead_letter_mb * 1_000_000)
-        self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
         self._queues = QueueFactory(
             settings,
             self._sessions,
@@ -127,24 +145,20 @@ class Agent:
             clock,
             self._steering.plan,
         )
-        self._fleet = (
-            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost)
-            if settings.state.backend == "dynamodb"
-            else None
-        )
         self._factories = Factories(
             settings,
             state,
             self._sessions,
-            self._fleet.shared if self._fleet else self._cursors,
+            self._positions,
             clock,
             self.metrics,
             self.health,
-            self._watch,
+            self._failover,
             self._queues,
             lambda: self._fleet.worker if self._fleet else state.agent_id,
         )
-        self._repeats = build_repeats(settings.repeats, settings.polling, state.path, clock)
+        self._prober = Prober(self._failover, self._calls_of, settings.fallback.probe_seconds, clock)
+        self._repeats = build_repeats(settings.repeats, settings.polling, settings.fallback, state.path, clock)
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
 
@@ -172,6 +186,7 @@ class Agent:
             self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
+            threading.Thread(target=self._prober.run, args=(self.stop,), name="prober", daemon=True).start()
             warm_up()
             self._log.info(
                 "agent started",
@@ -204,6 +219,7 @@ class Agent:
             clock=self._clock,
             abort=self._abort,
             domain=self._settings.agent.observation_domain,
+            reporting=self._steering.reporting,
             claim=self._repeats.claim if self._repeats else claim_every_row,
         )
 
@@ -246,6 +262,7 @@ class Agent:
         """The conductor's thread: once a second, let run what should run."""
         try:
             while True:
+                self._steering.step()
                 tasks = self._steering.tasks()
                 if tasks:
                     self.health.remove("sources")
@@ -264,9 +281,8 @@ class Agent:
         finally:
             conductor.end()
 
-    def _watch(self, stream: StreamSettings) -> tuple[StreamObserver, Callable[[], None]]:
-        report = StreamReport(stream.name, self.metrics, self.health, self._clock)
-        return report, report.forget
+    def _calls_of(self, group: LogGroupKey) -> LogEvents:
+        return self._factories.log_events(GroupReading(group, self._steering.access(group)))
 
     def _positions_problem(self, problem: str) -> None:
         if problem:
@@ -282,6 +298,11 @@ class Agent:
         self._formats.close()
         conducting.join()
         give_up.cancel()
+
+
+def silent_seconds(kcl: KclSettings) -> float:
+    """How long a shard may go without a call: KCL reads each once in idle_time_ms, with or without records."""
+    return max(10.0, 5 * kcl.idle_time_ms / 1000)
 
 
 def with_kept_port(collector: CollectorSettings, state: StateFolder) -> CollectorSettings:

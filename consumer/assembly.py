@@ -31,7 +31,7 @@ from consumer.model.messages import MessageBatch
 from consumer.pipeline import Lane
 from consumer.repeats import RepeatFilter
 from consumer.select import identity, log_status, repeats
-from consumer.select.settings import RepeatsSettings
+from consumer.select.settings import FallbackSettings, RepeatsSettings
 from consumer.sources.polling import PollingSettings
 
 ACTIVE_SECONDS = 3600.0
@@ -133,16 +133,18 @@ def build_lanes(outlet: Outlet, count: int, exporter_address: int) -> list[Lane]
 
 
 def build_repeats(
-    settings: RepeatsSettings, polling: PollingSettings, folder: Path | None, clock: Clock
+    settings: RepeatsSettings, polling: PollingSettings, fallback: FallbackSettings, folder: Path | None, clock: Clock
 ) -> RepeatFilter | None:
     """What went out already, by the two ways that carry event ids; None when it is switched off.
+
+    What came by Kinesis is polled again when its stream fails: after the time that takes to be known, and a pass.
 
     Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
     """
     if not settings.memory_mb:
         return None
     remember = {
-        SourceKind.KINESIS: float(settings.margin_seconds),
+        SourceKind.KINESIS: settings.margin_seconds + fallback.failover_after_seconds + 2 * polling.interval_seconds,
         SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
     }
     return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)

@@ -42,12 +42,18 @@ def _nothing() -> None:
     return None
 
 
+def _ignore(reason: str) -> None:  # noqa: ARG001
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A source, and what removes its traces from health and metrics once nobody wants it any more."""
+    """A source; what removes its traces from health and metrics once nobody wants it any more; who hears that it
+    failed."""
 
     source: Source
     forget: Callable[[], None] = _nothing
+    failed: Callable[[str], None] = _ignore
 
 
 Factory = Callable[[Any], Made]
@@ -167,6 +173,8 @@ class Conductor:
         run.error = error
         log.exception("source failed", source=run.task.label())
         self._health.set(run.task.label(), "failing", str(error))
+        if run.made is not None:
+            run.made.failed(str(error))
 
     def _bury(self, label: str, run: _Run) -> None:
         """Its thread has ended: by our wish, or by a fault."""

@@ -26,7 +26,7 @@ from consumer.errors import ConfigurationError, Fault
 from consumer.export.settings import CollectorSettings
 from consumer.kcl.properties import property_faults
 from consumer.kcl.settings import KclSettings, StreamSettings
-from consumer.select.settings import RepeatsSettings
+from consumer.select.settings import FallbackSettings, RepeatsSettings
 from consumer.sources.polling import PollingSettings
 from consumer.sources.s3_settings import QueueSettings, S3Settings
 from consumer.state.settings import StateSettings
@@ -94,6 +94,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     state: StateSettings = StateSettings()
     s3: S3Settings = S3Settings()
     repeats: RepeatsSettings = RepeatsSettings()
+    fallback: FallbackSettings = FallbackSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     collectors: Annotated[tuple[CollectorSettings, ...], Field(description="Where flows go; at least one.")] = ()
     streams: Annotated[tuple[StreamSettings, ...], Field(description="Kinesis streams to read.")] = ()

@@ -17,7 +17,7 @@ from consumer.clock import Clock
 from consumer.conductor import Factory, Made
 from consumer.config import Settings
 from consumer.errors import RetryableError
-from consumer.kcl.settings import StreamSettings
+from consumer.failover import Failover
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.queues import QueueFactory
@@ -25,16 +25,16 @@ from consumer.sources.budget import Budget
 from consumer.sources.cloudwatch import CloudWatchSource
 from consumer.sources.cloudwatch_report import PollingReport
 from consumer.sources.kinesis import KinesisSource
-from consumer.sources.stream_status import StreamObserver
+from consumer.sources.report import StreamReport
 from consumer.state.cursors import Positions
 from consumer.state.identity import StateFolder
-from consumer.steering import GroupReading
+from consumer.steering import GroupReading, StreamReading
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 
 
 class Factories:
-    """Makes sources; thread-safe. `watch`: who hears how a stream fares (its key), beside health and metrics.
+    """Makes sources; thread-safe. `failover` hears how streams fare, beside health and metrics.
 
     `worker`: the first part of our KCL worker ids.
     """
@@ -48,7 +48,7 @@ class Factories:
         clock: Clock,
         metrics: Metrics,
         health: Health,
-        watch: Callable[[StreamSettings], tuple[StreamObserver, Callable[[], None]]],
+        failover: Failover,
         queues: QueueFactory,
         worker: Callable[[], str],
     ) -> None:
@@ -59,7 +59,7 @@ class Factories:
         self._clock = clock
         self._metrics = metrics
         self._health = health
-        self._watch = watch
+        self._failover = failover
         self._queues = queues
         self._worker = worker
         self._lock = threading.Lock()
@@ -73,31 +73,37 @@ class Factories:
             SourceKind.S3: self._queues.make,
         }
 
-    def kinesis(self, stream: StreamSettings) -> Made:
-        observer, forget = self._watch(stream)
+    def kinesis(self, reading: StreamReading) -> Made:
+        report = StreamReport(reading.settings.name, self._metrics, self._health, self._clock)
+        watch = self._failover.watch(reading.key, report)
         source = KinesisSource(
-            stream,
+            reading.settings,
             self._settings.kcl,
             self._state.path,
             self._worker(),
             self._clock,
-            observer,
+            watch,
             aws_settings=self._settings.aws.model_dump_json().encode(),
         )
-        return Made(source, forget)
+        return Made(source, report.forget, watch.failed)
 
     def cloudwatch(self, reading: GroupReading) -> Made:
         report = PollingReport(reading.key, self._metrics, self._health, self._clock)
         source = CloudWatchSource(
             reading.key,
-            LogEvents(self._sessions, partial(self._target, reading), reading.key.name),
+            self.log_events(reading),
             self._settings.polling,
             self._positions,
-            self._budget(reading.key),
+            self.budget(reading.key),
             self._clock,
             report,
+            margin_seconds=float(self._settings.repeats.margin_seconds),
         )
         return Made(source, report.forget)
+
+    def log_events(self, reading: GroupReading) -> LogEvents:
+        """The calls for a log group."""
+        return LogEvents(self._sessions, partial(self._target, reading), reading.key.name)
 
     def _target(self, reading: GroupReading) -> Target:
         """As whom and where. Asked on the source's thread: where nobody chose an access, AWS is asked who we are."""
@@ -109,7 +115,7 @@ class Factories:
             raise RetryableError(f"no credentials of ours are of account {reading.key.account}: {fix}")
         return targets[0]
 
-    def _budget(self, group: LogGroupKey) -> Budget:
+    def budget(self, group: LogGroupKey) -> Budget:
         """One for all groups of an account and region: they share its quota."""
         with self._lock:
             place = (group.account, group.region)

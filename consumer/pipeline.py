@@ -20,14 +20,14 @@ from consumer.encode.domain import observation_domain
 from consumer.encode.encoder import Encoder
 from consumer.enrich.join import JoinCounts, Joiner
 from consumer.errors import ProtocolError, Stopped
-from consumer.model.delivery import Delivery, Origin, SourceKind
+from consumer.model.delivery import Delivery, Origin
 from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.inventory import Inventory
 from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
 from consumer.select.arrival import newly_arrived
 from consumer.select.log_status import reportable_rows
-from consumer.select.selection import EXPORTED_BY_POLLING, CurrentReporting, Selection, report_every_row
+from consumer.select.selection import CurrentReporting, Selection, report_every_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,14 +151,10 @@ class Pipeline:
         """
         origin = piece.origin
         rows = _kept(reportable_rows(batch), tally)
-        reporting = self._reporting()
-        if origin.kind is SourceKind.KINESIS and delivery.received_at <= reporting.cut_off(origin):
-            tally.dropped[EXPORTED_BY_POLLING] += len(rows)
-            return 0
         if piece.events is not None:
             times = piece.events.ingestion_times
             rows = _kept(newly_arrived(batch.line_numbers, rows, times, delivery.arrived_after), tally)
-        rows = _kept(reporting.rows(batch, rows, origin), tally)
+        rows = _kept(self._reporting().rows(batch, rows, origin, delivery.received_at), tally)
         if not len(rows):
             return 0
         with self._claim(piece, rows, self._abort) as new:

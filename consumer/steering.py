@@ -7,9 +7,8 @@ Belongs here: keeping survey and plan, turning them into the conductor's tasks, 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from consumer.aws.roles import Access
@@ -17,27 +16,34 @@ from consumer.aws.sessions import Sessions
 from consumer.conductor import Task
 from consumer.config import Settings
 from consumer.discovery.inventory import Refresh
-from consumer.discovery.plan import SOURCE_NAMES, Wishes, make_plan
-from consumer.discovery.report import distinct_parts, plan_rows
+from consumer.discovery.plan import Wishes, make_plan
+from consumer.discovery.report import plan_rows
 from consumer.discovery.save import stream_settings
 from consumer.discovery.survey import Survey, Surveyor
-from consumer.discovery.ways import name_of
 from consumer.errors import Stopped, VpcflowError
+from consumer.failover import Failover, Pair
 from consumer.kcl.settings import StreamSettings
-from consumer.model.delivery import SourceKind
+from consumer.model.delivery import Origin, SourceKind
+from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
+from consumer.plan_status import PlanStatus, vpc_rows
 from consumer.queues import queue_tasks
+from consumer.select.plan import Place, PlanReporting, compile_reporting
+from consumer.select.selection import Reporting, Selection
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
 from consumer.telemetry.metrics import Metrics
 
-_TOLD_LIMIT = 50
-"""Decisions that change at one discovery and are logged one by one."""
-_LABELLED_LIMIT = 1_000
-"""Flow logs that get a metric of their own; the others are counted together."""
-
 log = get_logger("plan")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReading:
+    """A stream to read. `key`: of its task."""
+
+    key: str
+    settings: StreamSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ def wishes_of(settings: Settings) -> Wishes:
 def stream_task(stream: StreamSettings, reason: str, *, is_others: bool = False) -> Task:
     """Read this stream. `is_others`: of another account, whose streams may be called like ours."""
     key = f"{stream.region}/{stream.name}"
-    return Task(SourceKind.KINESIS, f"{stream.account}/{key}" if is_others else key, stream, reason)
+    key = f"{stream.account}/{key}" if is_others else key
+    return Task(SourceKind.KINESIS, key, StreamReading(key, stream), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,19 @@ class _Known:
 class Steering:
     """Mutable. `refreshed` belongs to the inventory's thread, `tasks` to the conductor's, the rest to any."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, sessions: Sessions, failover: Failover, metrics: Metrics, health: Health
+    ) -> None:
         self._settings = settings
         self._wishes = wishes_of(settings)
         self._sessions = sessions
         self._surveyor = Surveyor(sessions, settings.aws.parallel_targets)
-        self._metrics = metrics
         self._health = health
+        self._failover = failover
+        self._status = PlanStatus(metrics, health)
         self._known: _Known | None = None
-        self._labelled: dict[str, dict[str, str]] = {}
+        self._reporting = PlanReporting()
+        self._current: Reporting = _Noting(self._reporting, failover.note)
 
     def refreshed(self, refresh: Refresh, stop: threading.Event) -> None:
         """After each reading of the estate: follow its flow logs and plan anew. Raises Stopped.
@@ -110,6 +121,9 @@ class Steering:
         if self._known is not None:
             for task in self._planned_tasks(self._known):
                 found.setdefault(task.label(), task)
+        for key, reason in self._failover.polled().items():
+            task = Task(SourceKind.CLOUDWATCH, key.label(), GroupReading(key, self.access(key)), reason)
+            found.setdefault(task.label(), task)
         known = self._known
         for task in queue_tasks(self._settings, known.survey if known else None, known.plan if known else None):
             found.setdefault(task.label(), task)
@@ -118,6 +132,21 @@ class Steering:
     def plan(self) -> Plan | None:
         """The plan in force; None until the first discovery."""
         return self._known.plan if self._known else None
+
+    def step(self) -> None:
+        """Once a second: look at streams and groups, and switch what must be switched."""
+        if self._known is not None or not self._settings.discovery.enabled:  # until then those of the last run stand
+            self._failover.adopt(self._pairs())
+        self._failover.step()
+        self._current = _Noting(replace(self._reporting, cut_offs=self._failover.cut_offs()), self._failover.note)
+
+    def reporting(self) -> Reporting:
+        """What the pipeline leaves out by the plan, now."""
+        return self._current
+
+    def access(self, group: LogGroupKey) -> Access:
+        """As whom this log group is asked."""
+        return _access(self._known.survey, group.account) if self._known else None
 
     def idle_reason(self) -> str:
         """Why there is nothing to read, in words."""
@@ -129,9 +158,11 @@ class Steering:
     def details(self) -> dict[str, Any]:
         """For /health: the decision on each flow log, and each VPC's sources."""
         known = self._known
+        polled = self._failover.polled()
         if known is None:
-            return {"plan": [], "vpcs": []}
-        return {"plan": plan_rows(known.plan), "vpcs": list(_vpc_rows(known))}
+            return {"plan": [], "vpcs": [], **self._failover.details()}
+        vpcs = list(vpc_rows(known.survey, known.plan, polled))
+        return {"plan": plan_rows(known.plan), "vpcs": vpcs, **self._failover.details()}
 
     def _wished_tasks(self) -> Iterator[Task]:
         for stream in self._settings.streams:
@@ -148,92 +179,77 @@ class Steering:
         for choice in known.plan.choices.values():
             if choice.source is SourceKind.KINESIS:
                 stream = stream_settings(known.survey, choice.via, known.own_account)
-                if stream is not None and not self._is_wished(stream):
+                if stream is not None and self._wish(stream) is None:
                     yield stream_task(stream, choice.reason, is_others=stream.account != known.own_account)
             elif choice.source is SourceKind.CLOUDWATCH and choice.group is not None:
                 reading = GroupReading(choice.group, _access(known.survey, choice.group.account))
                 yield Task(SourceKind.CLOUDWATCH, choice.group.label(), reading, choice.reason)
 
-    def _is_wished(self, stream: StreamSettings) -> bool:
-        """Whether the settings speak of it; then they say how it is read."""
-        return any(
-            (one.region, one.name) == (stream.region, stream.name) and one.account in ("", stream.account)
-            for one in self._settings.streams
+    def _wish(self, stream: StreamSettings) -> StreamSettings | None:
+        """What the settings say of it: how it is read, then, too."""
+        return next(
+            (
+                one
+                for one in self._settings.streams
+                if (one.region, one.name) == (stream.region, stream.name) and one.account in ("", stream.account)
+            ),
+            None,
         )
 
     def _adopt(self, known: _Known) -> None:
-        old = self._known.plan.choices if self._known else {}
+        self._status.tell(self._known.plan if self._known else Plan(), known.plan)
         self._known = known
-        new = known.plan.choices
-        changed = [one for one in new.values() if _decision(old.get(one.flow_log.id)) != _decision(one)]
-        for choice in changed[:_TOLD_LIMIT]:
-            log.info(
-                "flow log planned",
-                flow_log=choice.flow_log.id,
-                resource=choice.flow_log.resource_id,
-                source=choice.source.value if choice.source else None,
-                via=choice.via,
-                reason=choice.reason,
-            )
-        if len(changed) > _TOLD_LIMIT:
-            log.info("further flow logs planned", count=len(changed) - _TOLD_LIMIT)
-        for name in set(old) - set(new):
-            log.info("flow log gone", flow_log=name)
-        self._health.set("plan", "ok", _summary(new.values()))
-        self._measure(new.values())
+        self._reporting = self._compiled(known)
 
-    def _measure(self, choices: Collection[Choice]) -> None:
-        counts = Counter(_source_word(one) for one in choices)
-        for source in (*SourceKind, "none"):
-            if source != SourceKind.FILE:
-                self._metrics.gauge("vpcflow_plan_flow_logs", source=str(source)).set(counts[str(source)])
-        new = {
-            one.flow_log.id: {
-                "flow_log": one.flow_log.id,
-                "resource": one.flow_log.resource_id,
-                "source": _source_word(one),
+    def _compiled(self, known: _Known) -> PlanReporting:
+        places = {name: place for name, one in known.plan.choices.items() if (place := _place(one))}
+        return compile_reporting(known.plan, places)
+
+    def _pairs(self) -> set[Pair]:
+        """Which log group is reported by which stream, where it may be polled instead."""
+        if not self._settings.fallback.enabled:
+            return set()
+        if self._known is None:
+            return {
+                Pair(LogGroupKey(group.account, group.region, group.name), f"{stream.region}/{stream.name}")
+                for group in self._settings.log_groups
+                for stream in self._settings.streams
+                if group.stream == stream.name and stream.enabled and group.account and group.region and group.enabled
             }
-            for one in list(choices)[:_LABELLED_LIMIT]
+        return {
+            Pair(choice.group, self._stream_key(choice.via, self._known))
+            for choice in self._known.plan.choices.values()
+            if choice.may_be_polled and choice.group is not None
         }
-        for name, labels in self._labelled.items():
-            if new.get(name) != labels:
-                self._metrics.forget("vpcflow_plan_flow_log", **labels)
-        for labels in new.values():
-            self._metrics.gauge("vpcflow_plan_flow_log", **labels).set(1)
-        self._labelled = new
+
+    def _stream_key(self, via: str, known: _Known) -> str:
+        """The key of the task that reads a stream."""
+        stream = stream_settings(known.survey, via, known.own_account)
+        if stream is None:
+            return via
+        wished = self._wish(stream)
+        is_others = stream.account != known.own_account and wished is None
+        return stream_task(wished or stream, "", is_others=is_others).key
 
 
-def _source_word(choice: Choice) -> str:
-    return choice.source.value if choice.source else "none"
+class _Noting:
+    """Implements Reporting: the plan's, and fallback hears which groups a stream brings."""
+
+    def __init__(self, reporting: PlanReporting, note: Callable[[Origin, float], None]) -> None:
+        self._reporting = reporting
+        self._note = note
+
+    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin, arrived_at: float) -> Selection:
+        self._note(origin, arrived_at)
+        return self._reporting.rows(batch, rows, origin, arrived_at)
 
 
-def _decision(choice: Choice | None) -> tuple[object, ...] | None:
-    return None if choice is None else (choice.source, choice.via, choice.reason)
-
-
-def _summary(choices: Collection[Choice]) -> str:
-    counts = Counter(one.source for one in choices)
-    covered = sum(1 for one in choices if one.source is None and one.covered_by)
-    words = [f"{counts[kind]} by {name}" for kind, name in SOURCE_NAMES.items() if counts[kind]]
-    words += [f"{covered} covered by others"] if covered else []
-    unread = counts[None] - covered
-    words += [f"{unread} by nobody"] if unread else []
-    return f"{len(choices)} flow logs: {', '.join(words)}" if choices else "no flow log is known"
+def _place(choice: Choice) -> Place | None:
+    """Where rows of this flow log come from, in the words of select/plan.py."""
+    if choice.group is not None:
+        return choice.group.account, choice.group.name
+    return ("flow log", choice.flow_log.id) if choice.flow_log.destination_type == "s3" else None
 
 
 def _access(survey: Survey, account: str) -> Access:
     return next((target.access for target, part in survey.parts.items() if part.account == account), None)
-
-
-def _vpc_rows(known: _Known) -> Iterator[dict[str, Any]]:
-    """Each VPC that is logged: by which sources its flows come."""
-    of_vpc: dict[str, list[Choice]] = {}
-    for choice in known.plan.choices.values():
-        resource = choice.flow_log.resource_id
-        for place in (resource, *known.plan.inside.get(resource, ())):
-            if place.startswith("vpc-"):
-                of_vpc.setdefault(place, []).append(choice)
-    names = {vpc.id: vpc.name for part in distinct_parts(known.survey) for vpc in part.vpcs}
-    for vpc, choices in sorted(of_vpc.items()):
-        ways = [f"{SOURCE_NAMES[one.source]} ({name_of(one.via)})" for one in choices if one.source]
-        yield {"vpc": vpc, "name": names.get(vpc, ""), "reported_by": sorted(set(ways)) or ["nobody"]}

@@ -95,6 +95,10 @@ class LogEvents:
         last = {} if end is None else {"endTime": round(end * 1000) - 1}
         return self._page(FILTER_LOG_EVENTS, {"limit": PAGE_EVENTS, **last}, start, token)
 
+    def first(self, start: float, token: str | None) -> Page:
+        """One event with start ≤ timestamp: whether there is any."""
+        return self._page(FILTER_LOG_EVENTS, {"limit": 1}, start, token)
+
     def of_stream(self, stream: str, start: float, end: float | None, token: str | None) -> Page:
         """A page of one stream's events with start ≤ timestamp < end, oldest first."""
         last = {} if end is None else {"endTime": round(end * 1000)}

@@ -76,7 +76,8 @@ class _Planner:
                 refusals += [f"{SOURCE_NAMES[chosen.source]} goes before {SOURCE_NAMES[o.source]}" for o in others]
                 reason = f"log group {chosen.via} is polled: {'; '.join(refusals)}"
             choice = Choice(flow_log, chosen.source, chosen.via, reason, ways.group, tuple(map(_words, others)))
-            choice = replace(choice, if_it_fails=_if_it_fails(chosen, others))
+            may_be_polled, then = _if_it_fails(chosen, others)
+            choice = replace(choice, if_it_fails=then, may_be_polled=may_be_polled)
         else:
             choice = Choice(flow_log, None, ways.via, "; ".join(refusals), ways.group)
         if choice.source is SourceKind.KINESIS:
@@ -114,7 +115,9 @@ class _Planner:
             source = SOURCE_NAMES[best.source] if best.source else ""
             reason = f"its flows are already reported from {names} by {source}, which goes before"
             covered_by = tuple(one.id for one in covering)
-            return replace(choice, source=None, reason=reason, also=(), if_it_fails="", covered_by=covered_by)
+            return replace(
+                choice, source=None, reason=reason, also=(), if_it_fails="", may_be_polled=False, covered_by=covered_by
+            )
         inside = [
             one
             for one in picked
@@ -137,12 +140,14 @@ def _words(way: Way) -> str:
     return f"it also arrives by {SOURCE_NAMES[way.source]}, {name_of(way.via)}"
 
 
-def _if_it_fails(chosen: Way, others: Sequence[Way]) -> str:
-    """What the running agent does by itself, no more."""
+def _if_it_fails(chosen: Way, others: Sequence[Way]) -> tuple[bool, str]:
+    """Whether its log group is polled then, and what the running agent does by itself, no more."""
     polled = next((one for one in others if one.source is SourceKind.CLOUDWATCH), None)
-    if chosen.source is SourceKind.KINESIS and polled is not None:
-        return f"polled from log group {polled.via}"
-    return "nothing else delivers it"
+    if chosen.source is not SourceKind.KINESIS or polled is None:
+        return False, "nothing else delivers it"
+    if chosen.is_partial:
+        return False, "nothing else delivers it: polling would bring the lines, too, that its subscription leaves out"
+    return True, f"polled from log group {polled.via}"
 
 
 def _containers(parts: Iterable[Part]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -38,11 +38,13 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way: `via` a stream (ARN, or `REGION/NAME`), a log group or a bucket."""
+    """One way: `via` a stream (ARN, or `REGION/NAME`), a log group or a bucket. `is_partial`: a pattern lets only some
+    lines through."""
 
     source: SourceKind
     via: str
     reason: str
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class WayFinder:
             note = "" if whole else f", of which only lines that match {subscriptions[0].pattern!r}"
             by = ", by a policy of the account" if all(one.is_accounts for one in subscriptions) else ""
             reason = f"log group {group.name} is subscribed to stream {name_of(stream)}{by}{note}"
-            ways.append(Way(SourceKind.KINESIS, stream, reason))
+            ways.append(Way(SourceKind.KINESIS, stream, reason, is_partial=not whole))
             if len(subscriptions) > 1:
                 names = " and ".join(one.name for one in subscriptions)
                 notes.append(f"subscriptions {names} lead into the same stream: every event comes twice, one is sent")

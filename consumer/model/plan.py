@@ -55,7 +55,8 @@ class Choice:
 
     `source` None = nobody reports it. `via`: stream (ARN, or `REGION/NAME` where only the settings know it), log group
     or bucket. `group`: the log group it writes into, by whatever way that is read. `also`: what else delivers it or
-    could, in words; `if_it_fails`: what happens then; `notes`: what is odd about it. `excluding`: flow logs whose
+    could, in words; `if_it_fails`: what happens then; `may_be_polled`: its
+    group is, then; `notes`: what is odd about it. `excluding`: flow logs whose
     interfaces lie inside this one's resource and are reported by them instead. `covered_by`: flow logs that report all
     of its flows, so that nobody misses it.
     """
@@ -67,6 +68,7 @@ class Choice:
     group: LogGroupKey | None = None
     also: tuple[str, ...] = ()
     if_it_fails: str = ""
+    may_be_polled: bool = False
     notes: tuple[str, ...] = ()
     excluding: tuple[str, ...] = ()
     covered_by: tuple[str, ...] = ()

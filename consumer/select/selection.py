@@ -32,21 +32,18 @@ class Selection:
 class Reporting(Protocol):
     """Which flow logs are reported by which way: an immutable view of the plan, ready for the hot path."""
 
-    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin) -> Selection:
-        """Of `rows`, those that are reported by the way they came, and the others by reason."""
+    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin, arrived_at: float) -> Selection:
+        """Of `rows`, those that are reported by the way they came, and the others by reason.
 
-    def cut_off(self, origin: Origin) -> float:
-        """Unix seconds: what reached Kinesis for this log group until then went out by polling; -inf = nothing did."""
+        `arrived_at`: when AWS had them there (Unix seconds): what polling exported for a stream is told by it.
+        """
 
 
 class EveryRow:
     """Reports everything: where there is no plan (replay, discovery switched off)."""
 
-    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin) -> Selection:  # noqa: ARG002
+    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin, arrived_at: float) -> Selection:  # noqa: ARG002
         return Selection(rows)
-
-    def cut_off(self, origin: Origin) -> float:  # noqa: ARG002
-        return float("-inf")
 
 
 _EVERY_ROW = EveryRow()

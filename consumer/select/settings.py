@@ -22,3 +22,23 @@ class RepeatsSettings(BaseModel, frozen=True, extra="forbid"):
         description="How long an event is remembered, in seconds, after it was seen last (a polled one for two sweeps "
         "in addition): more than the time between two ways of the same event, and than a restart of the agent takes.",
     )
+
+
+class FallbackSettings(BaseModel, frozen=True, extra="forbid"):
+    """[fallback]: log groups are polled while the stream that they reach does not deliver them."""
+
+    enabled: bool = Field(True, description="false = a stream that is not read is waited for, whatever it takes.")
+    failover_after_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=86_400,
+        description="How long a stream must be unhealthy until its log groups are polled, and at least well again "
+        "until they are not, in seconds.",
+    )
+    probe_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="Time between two looks (one event each) whether a log group that its stream is silent about has "
+        "newer events, in seconds; the first look comes as soon as the silence is as long as failover_after_seconds.",
+    )

@@ -110,8 +110,11 @@ class KinesisSource:
         self._status.child_came(child)
         progress = self._memory.enter(child.shard, child.start)
 
+        arrivals: list[float] = []
+
         def export(record: Record) -> None:
             process(self._delivery(record, child.shard))
+            arrivals.append(record.arrived_at)
 
         def is_over() -> bool:
             return stop.is_set() or child.is_closed.is_set()
@@ -120,7 +123,11 @@ class KinesisSource:
             try:
                 for batch in child.batches():
                     self._status.called(child, batch.behind_ms)
+                    arrivals.clear()
                     complete = export_batch(batch, progress, export, is_over)
+                    first, last = (arrivals[0], arrivals[-1]) if arrivals else (0.0, 0.0)
+                    is_caught_up = complete and batch.behind_ms == 0
+                    self._status.exported(child, first, last, is_caught_up=is_caught_up)
                     child.answer(progress.exported, complete=complete)
             except Exception as error:
                 # The edge of the thread. The child ends without a checkpoint, the daemon is started again with

@@ -36,7 +36,13 @@ class StreamReport:
             self._called_at[shard] = at
             self._show()
 
-    def left(self, shard: str) -> None:
+    def came(self, shard: str) -> None:
+        """Its first call will be reported."""
+
+    def exported(self, shard: str, first: float, last: float, *, is_caught_up: bool) -> None:
+        """Deliveries are counted where they end."""
+
+    def left(self, shard: str, reason: str | None) -> None:  # noqa: ARG002  its words are in the state that follows
         with self._lock:
             self._behind_ms.pop(shard, None)
             self._called_at.pop(shard, None)

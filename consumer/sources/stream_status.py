@@ -29,8 +29,15 @@ class StreamObserver(Protocol):
     def called(self, shard: str, behind_ms: int | None, at: float) -> None:
         """KCL called us for a shard, with or without records; `at`: Unix seconds. No call for long means stuck."""
 
-    def left(self, shard: str) -> None:
-        """We do not read this shard any more: finished, given to another agent, or its child died."""
+    def came(self, shard: str) -> None:
+        """A child for this shard has come: it is leased to us."""
+
+    def exported(self, shard: str, first: float, last: float, *, is_caught_up: bool) -> None:
+        """The last call is answered: its records, which arrived from `first` to `last` (Unix seconds of AWS's clock, 0
+        = it brought none), are exported; `is_caught_up`: all of them, and there were no more at that time."""
+
+    def left(self, shard: str, reason: str | None) -> None:
+        """We do not read this shard any more: `reason` as its child said, None = the child died."""
 
     def restarted(self, reason: str) -> None:
         """The daemon ended against our will and is started again."""
@@ -86,19 +93,23 @@ class StreamStatus:
         log.info("shard taken", stream=self._stream, shard=child.shard, start=child.start)
         with self._lock:
             self._children.add(child)
+        self._observer.came(child.shard)
 
     def child_left(self, child: Child) -> None:
         log.info("shard left", stream=self._stream, shard=child.shard, reason=child.ended or "its child died")
         with self._lock:
             self._children.discard(child)
             is_last = not self._children
-        self._observer.left(child.shard)
+        self._observer.left(child.shard, child.ended)
         if is_last and child.ended is not None:
             self._report("waiting", f"no shard is leased to this agent (the last one: {child.ended})")
 
     def called(self, child: Child, behind_ms: int | None) -> None:
         self._observer.called(child.shard, behind_ms, self._clock.now())
         self._report("ok", "reading")
+
+    def exported(self, child: Child, first: float, last: float, *, is_caught_up: bool) -> None:
+        self._observer.exported(child.shard, first, last, is_caught_up=is_caught_up)
 
     def _is_reading(self) -> bool:
         with self._lock:

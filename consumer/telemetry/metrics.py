@@ -59,6 +59,8 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_polling_pass_pages", Gauge, ("log_group",), "Pages of the last pass over the log group."),
     Declared("vpcflow_polling_pass_seconds", Gauge, ("log_group",), "How long the last pass over the log group took, exporting included."),
     Declared("vpcflow_polling_interval_seconds", Gauge, ("log_group",), "Time between the last two passes over the log group, before jitter; above polling.interval_seconds: passes take longer than that."),
+    Declared("vpcflow_source_switches_total", Counter, ("log_group", "to"), "Changes between a stream and polling in its place: to polling, returning (Kinesis is well again), leaving (the last sweep), stream. The log and /health have the reasons."),
+    Declared("vpcflow_polled_for_stream", Gauge, ("log_group",), "1 while the log group is polled in place of its stream."),
     Declared("vpcflow_plan_flow_logs", Gauge, ("source",), "Flow logs by the source that the plan chose; none = left out, or nobody reads it."),
     Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; the first 1,000 have one. /health has the reasons."),
     Declared("vpcflow_remembered_events", Gauge, (), "Log events remembered so that none goes out twice."),

@@ -16,8 +16,11 @@ from consumer.clock import SystemClock
 from consumer.config import Settings
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.settings import DiscoverySettings
+from consumer.failover import Failover
 from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
+from consumer.state.cursors import Cursors
 from consumer.steering import Steering
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
@@ -30,8 +33,9 @@ GROUP = "123456789012/us-east-1//flow"
 class Scene:
     """One account with a VPC whose flow log writes into /flow, and a steering that discovers when told."""
 
-    def __init__(self, aws: FaultyAws, moto: str) -> None:
+    def __init__(self, aws: FaultyAws, moto: str, folder: Path) -> None:
         self.aws = aws
+        self._folder = folder
         self._moto = moto
         self.clock = SystemClock()
         self.metrics = Metrics()
@@ -42,7 +46,17 @@ class Scene:
         """A new steering with other settings."""
         aws = AwsSettings(region=REGION, regions=(REGION,), attempts=1)
         sessions = Sessions(aws)
-        self.steering = Steering(Settings(aws=aws, **settings), sessions, self.metrics, self.health)
+        failover = Failover(
+            Rules(),
+            Cursors(None, self.clock),
+            self.clock,
+            self.metrics,
+            self.health,
+            self._folder,
+            silent_seconds=10.0,
+            look_back_seconds=1200.0,
+        )
+        self.steering = Steering(Settings(aws=aws, **settings), sessions, failover, self.metrics, self.health)
         self._keeper = InventoryKeeper(sessions, DiscoverySettings(), Assignments(None), self.clock)
 
     def client(self, service: str) -> Any:
@@ -82,13 +96,13 @@ class Scene:
 
 
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Scene]:
     with MotoServer() as moto, FaultyAws(moto.endpoint) as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
-        yield Scene(aws, moto.endpoint)
+        yield Scene(aws, moto.endpoint, tmp_path)
 
 
 def test_what_discovery_finds_is_read_and_what_is_gone_is_not(scene: Scene) -> None:
@@ -159,7 +173,7 @@ def test_without_permission_to_discover_the_streams_of_the_settings_run(scene: S
     assert scene.discover() == {"kinesis us-east-1/flow": "it is in the settings"}
 
 
-def test_a_subscription_of_the_whole_account_is_found(scene: Scene, tmp_path: Path) -> None:
+def test_a_subscription_of_the_whole_account_is_found(scene: Scene) -> None:
     """The emulator has no such policies, so the answer is AWS's as its API reference shows it."""
     scene.make_flow_log()
     scene.make_flow_log("/left-out")

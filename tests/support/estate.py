@@ -189,7 +189,13 @@ class _Observer:
     def called(self, shard: str, behind_ms: int | None, at: float) -> None:
         self.reader.calls[shard] += 1
 
-    def left(self, shard: str) -> None:
+    def came(self, shard: str) -> None:
+        return None
+
+    def exported(self, shard: str, first: float, last: float, *, is_caught_up: bool) -> None:
+        return None
+
+    def left(self, shard: str, reason: str | None) -> None:
         return None
 
     def restarted(self, reason: str) -> None:

@@ -20,6 +20,7 @@ from consumer.model.inventory import empty_inventory
 from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
 from consumer.pipeline import Claim, Lane, Pipeline, claim_every_row
+from consumer.select.plan import CutOff, PlanReporting
 from consumer.select.selection import Reporting, Selection, report_every_row
 from tests.support.clock import ManualClock
 
@@ -157,13 +158,10 @@ def test_a_delivery_without_a_flow_sends_nothing_and_is_acknowledged(recorder: R
 
 
 class EveryOther:
-    """A plan that reports every other row this way; what reached Kinesis until second 100 went out by polling."""
+    """A plan that reports every other row this way."""
 
-    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin) -> Selection:
+    def rows(self, batch: FlowBatch, rows: Rows, origin: Origin, arrived_at: float) -> Selection:
         return Selection(rows[::2].copy(), Counter(not_chosen=len(rows[1::2])))
-
-    def cut_off(self, origin: Origin) -> float:
-        return 100.0
 
 
 class Claims:
@@ -206,6 +204,7 @@ def test_kinesis_records_that_polling_covered_are_left_out_by_time(
     recorder: Recorder, kind: SourceKind, received_at: float, exported: int
 ) -> None:
     delivery = Delivery(Origin(kind), (GOOD * 2,), received_at, TextState(), "", recorder.acknowledge)
-    tally = pipeline_of(recorder, reporting=EveryOther()).process(delivery)
-    assert tally.exported == exported
+    polled = PlanReporting(cut_offs={("", ""): CutOff(after=0.0, until=100.0, started_from=0.0)})
+    tally = pipeline_of(recorder, reporting=polled).process(delivery)
+    assert tally.exported == (2 if exported else 0)
     assert tally.dropped["exported_by_polling"] == (0 if exported else 2)

@@ -25,7 +25,7 @@ def test_the_slowest_and_the_quietest_shard_speak_for_the_stream() -> None:
     seen = scrape(metrics)
     assert seen["vpcflow_stream_behind_seconds"] == 5
     assert seen["vpcflow_stream_silent_seconds"] == 30
-    report.left("shard-0")
+    report.left("shard-0", None)
     assert scrape(metrics)["vpcflow_stream_silent_seconds"] == 0
 
 

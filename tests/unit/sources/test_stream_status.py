@@ -24,7 +24,13 @@ class Observer:
     def called(self, shard: str, behind_ms: int | None, at: float) -> None:
         self.calls.append((shard, behind_ms, at))
 
-    def left(self, shard: str) -> None:
+    def came(self, shard: str) -> None:
+        return None
+
+    def exported(self, shard: str, first: float, last: float, *, is_caught_up: bool) -> None:
+        return None
+
+    def left(self, shard: str, reason: str | None) -> None:
         self.gone.append(shard)
 
     def restarted(self, reason: str) -> None:

@@ -1,0 +1,267 @@
+"""Carrying fallback out: what is seen of streams and log groups, the state machines, and what they mean for others.
+
+Belongs here: observing, stepping, telling (log, metrics, /health), and keeping it over a restart. Does not: deciding
+(select/fallback.py), starting and stopping sources (conductor.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from consumer.clock import Clock
+from consumer.model.delivery import Origin, SourceKind
+from consumer.model.place import LogGroupKey
+from consumer.select.fallback import Mode, Rules, Seen, Switch, Unit, step
+from consumer.select.plan import CutOff, Place, place_of
+from consumer.sources.stream_status import StreamObserver
+from consumer.sources.stream_watch import StreamState, StreamWatch
+from consumer.state.cursors import Position, Positions
+from consumer.state.identity import write_atomically
+from consumer.telemetry.health import Health
+from consumer.telemetry.logs import get_logger
+from consumer.telemetry.metrics import Metrics
+
+FILE_NAME = "fallback.json"
+_KEPT_SWITCHES = 100
+_NOT_READ = "the stream is not being read"
+
+log = get_logger("fallback")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A log group and the stream (its task's key) that reports it."""
+
+    group: LogGroupKey
+    stream: str
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is known of one pair. `last_arrival`: of its newest event by the stream; `broken`: a probe's finding."""
+
+    unit: Unit = field(default_factory=Unit)
+    last_arrival: float = 0.0
+    broken: str = ""
+
+
+class Failover:
+    """Mutable. `step` and `adopt` belong to the conductor's thread, everything else to any.
+
+    `look_back_seconds`: how far before the arrival it looks for polling asks for events.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        positions: Positions,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+        folder: Path,
+        *,
+        silent_seconds: float,
+        look_back_seconds: float,
+    ) -> None:
+        self.rules = rules
+        self._positions = positions
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._file = folder / FILE_NAME
+        self._silent_seconds = silent_seconds
+        self._look_back_seconds = look_back_seconds
+        self._lock = threading.Lock()
+        self._watches: dict[str, StreamWatch] = {}
+        self._arrivals: dict[Place, float] = {}
+        self._switches: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
+        self._saved: bytes = b""
+        self._groups = {pair: _Group(unit) for pair, unit in self._load().items()}
+        self._started_at = clock.now()
+
+    def watch(self, stream: str, inner: StreamObserver) -> StreamWatch:
+        """Who is told how the stream fares; the same one over restarts of its source."""
+        with self._lock:
+            known = self._watches.get(stream)
+            if known is None:
+                position = self._positions.get("stream", stream)
+                until = position.exported_until if position else None
+                known = self._watches[stream] = StreamWatch(inner, self._clock, self._silent_seconds, until)
+            else:
+                known.tell(inner)
+            return known
+
+    def note(self, origin: Origin, arrived_at: float) -> None:
+        """A record of a log group came by Kinesis."""
+        if origin.kind is SourceKind.KINESIS and origin.log_group:
+            place = place_of(origin)
+            if arrived_at > self._arrivals.get(place, 0.0):
+                self._arrivals[place] = arrived_at
+
+    def adopt(self, pairs: set[Pair]) -> None:
+        """Which groups are reported by which stream and may be polled instead: those of the plan."""
+        for pair in pairs - set(self._groups):
+            self._groups[pair] = _Group()
+        for pair in set(self._groups) - pairs:
+            gone = self._groups.pop(pair)
+            if gone.unit.is_polled:
+                self._told(pair, Switch(gone.unit.mode, Mode.STREAM, "the plan no longer reports it by this stream"))
+
+    def step(self) -> None:
+        """Look at every stream and group, and switch what must be switched."""
+        with self._lock:
+            states = {stream: watch.look() for stream, watch in self._watches.items()}
+        for stream, state in states.items():
+            self._positions.advance("stream", stream, Position.at(state.exported_until))
+        for pair, known in self._groups.items():
+            state = states.get(pair.stream) or self._unread(pair.stream)
+            unit, switch = step(known.unit, self._seen(pair, known, state), self.rules)
+            if switch is not None and switch.before is Mode.STREAM:
+                assert unit.began_from is not None, "set when polling begins"
+                self._positions.advance("log_group", pair.group.label(), Position.at(unit.began_from))
+            known.unit = unit
+            if switch is not None:
+                self._told(pair, switch)
+        self._save()
+
+    def found(self, pair: Pair, broken: str) -> None:
+        """A probe's finding: why the stream does not deliver this group though it has newer events; empty = it may."""
+        known = self._groups.get(pair)
+        if known is not None:
+            known.broken = broken
+
+    def suspects(self) -> list[tuple[Pair, float, float]]:
+        """Groups whose stream is well and that are reported by it: with the arrival of their newest event, and the
+        watermark of the stream. A probe may look at them."""
+        with self._lock:
+            states = {stream: watch.look() for stream, watch in self._watches.items()}
+        found = []
+        for pair, known in list(self._groups.items()):
+            state = states.get(pair.stream)
+            if state is not None and not state.trouble and known.unit.mode is Mode.STREAM and known.last_arrival:
+                found.append((pair, known.last_arrival, state.exported_until))
+        return found
+
+    def polled(self) -> dict[LogGroupKey, str]:
+        """Groups to poll in place of their stream, with the reason."""
+        return {
+            pair.group: f"in place of stream {pair.stream}, {known.unit.mode}"
+            for pair, known in list(self._groups.items())
+            if known.unit.is_polled
+        }
+
+    def cut_offs(self) -> Mapping[Place, CutOff]:
+        """What went out by polling. A subscription does not tell a group's region, so where two groups of an account
+        have one name, only what went out for both counts."""
+        spans: dict[Place, list[tuple[float, float] | None]] = {}
+        for pair, known in list(self._groups.items()):
+            place = (pair.group.account, pair.group.name)
+            spans.setdefault(place, []).append(known.unit.exported_by_polling())
+        found = {}
+        for place, every in spans.items():
+            whole = [one for one in every if one is not None]
+            if len(whole) == len(every):
+                after, until = max(one[0] for one in whole), min(one[1] for one in whole) - self.rules.margin_seconds
+                found[place] = CutOff(after, until, after - self._look_back_seconds)
+        return found
+
+    def details(self) -> dict[str, Any]:
+        """For /health: groups that are polled in place of their stream, and the last switches."""
+        rows = [
+            {"log_group": pair.group.label(), "stream": pair.stream, "mode": known.unit.mode.value}
+            for pair, known in sorted(self._groups.items(), key=lambda item: (item[0].group, item[0].stream))
+        ]
+        return {"fallback": rows, "switches": list(self._switches)}
+
+    def _unread(self, stream: str) -> StreamState:
+        """A stream without a source: exported up to where the last run left it."""
+        position = self._positions.get("stream", stream)
+        return StreamState(_NOT_READ, position.exported_until if position else self._started_at)
+
+    def _seen(self, pair: Pair, known: _Group, state: StreamState) -> Seen:
+        arrival = self._arrivals.get((pair.group.account, pair.group.name), 0.0)
+        if arrival > known.last_arrival:
+            known.last_arrival, known.broken = arrival, ""
+        elif not known.last_arrival:
+            known.last_arrival = state.exported_until
+        trouble, until = state.trouble, state.exported_until
+        if known.broken and not trouble:
+            trouble, until = known.broken, min(until, known.last_arrival)
+        swept = self._positions.get("log_group", pair.group.label()) if known.unit.is_polled else None
+        return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None)
+
+    def _told(self, pair: Pair, switch: Switch) -> None:
+        group, reason = pair.group.label(), switch.reason
+        log.warning(
+            "source switched",
+            log_group=group,
+            stream=pair.stream,
+            before=switch.before.value,
+            after=switch.after.value,
+            reason=reason,
+        )
+        self._metrics.counter("vpcflow_source_switches_total", log_group=group, to=switch.after.value).inc()
+        is_polled = switch.after is not Mode.STREAM
+        self._metrics.gauge("vpcflow_polled_for_stream", log_group=group).set(is_polled)
+        if is_polled:
+            self._health.set(f"fallback {group}", "waiting", f"polled in place of stream {pair.stream}: {reason}")
+        else:
+            self._health.remove(f"fallback {group}")
+        self._switches.append(
+            {
+                "at": self._clock.now(),
+                "log_group": group,
+                "stream": pair.stream,
+                "before": switch.before.value,
+                "after": switch.after.value,
+                "reason": reason,
+            }
+        )
+
+    def _save(self) -> None:
+        """What went out by polling must be known after a death: Kinesis gives all of it again."""
+        units = [
+            {
+                **asdict(pair.group),
+                "stream": pair.stream,
+                "is_polled": known.unit.is_polled,
+                "began_from": known.unit.began_from,
+                "swept_until": known.unit.swept_until,
+                "hold_seconds": known.unit.hold_seconds,
+            }
+            for pair, known in self._groups.items()
+            if known.unit.began_from is not None
+        ]
+        content = orjson.dumps(units)
+        if content == self._saved or not (units or self._saved):
+            return
+        try:
+            write_atomically(self._file, content)
+            self._saved = content
+        except OSError as error:
+            self._health.set("fallback", "failing", f"{self._file} cannot be written: {error}")
+
+    def _load(self) -> dict[Pair, Unit]:
+        try:
+            return {
+                Pair(LogGroupKey(one["account"], one["region"], one["name"]), one["stream"]): Unit(
+                    mode=Mode.POLLING if one["is_polled"] else Mode.STREAM,
+                    began_from=one["began_from"],
+                    swept_until=one["swept_until"],
+                    hold_seconds=one["hold_seconds"],
+                )
+                for one in orjson.loads(self._file.read_bytes())
+            }
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            # Without it flows may repeat once; refusing to start would lose them.
+            log.warning("what was polled before is not known", file=str(self._file), reason=str(error))
+            return {}

@@ -1,0 +1,192 @@
+"""Every switch is an event in log, metric and /health; what was polled is known to the pipeline and after a restart."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from consumer.failover import FILE_NAME, Failover, Pair
+from consumer.model.delivery import Origin, SourceKind
+from consumer.model.place import LogGroupKey
+from consumer.probing import BROKEN, Prober
+from consumer.select.fallback import Rules
+from consumer.state.cursors import Cursors, Position
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from tests.support.clock import ManualClock
+from tests.support.log_pages import Pages
+from tests.unit.sources.test_stream_watch import START, Deaf
+
+GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
+PAIR = Pair(GROUP, "eu-west-1/flow")
+
+
+class Scene:
+    """One group and its stream; time passes second by second, and KCL calls while `is_read`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock(START)
+        self.metrics = Metrics()
+        self.health = Health(self.clock.now)
+        self.positions = Cursors(None, self.clock)
+        self.failover = Failover(
+            Rules(60.0, 300.0),
+            self.positions,
+            self.clock,
+            self.metrics,
+            self.health,
+            folder,
+            silent_seconds=10.0,
+            look_back_seconds=1200.0,
+        )
+        self.watch = self.failover.watch(PAIR.stream, Deaf())
+        self.failover.adopt({PAIR})
+        self.is_read = True
+        self.sweeps = True
+        self.watch.came("a")
+
+    def passes(self, seconds: float) -> None:
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+            if self.is_read:
+                self.watch.called("a", 0, self.clock.now())
+                self.watch.exported("a", 0, 0, is_caught_up=True)
+            if self.sweeps and GROUP in self.failover.polled():
+                self.positions.advance("log_group", GROUP.label(), Position.at(self.clock.now()))
+            self.failover.step()
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, {"log_group": GROUP.label(), **labels})
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_every_switch_is_seen_in_log_metric_and_health_with_its_reason(scene: Scene) -> None:
+    with capture_logs() as logs:
+        scene.passes(20)
+        scene.is_read = False
+        scene.passes(75)
+        assert GROUP in scene.failover.polled()
+        condition = scene.health.snapshot()[f"fallback {GROUP.label()}"]
+        assert condition.state == "waiting"
+        assert "nothing comes for a" in condition.reason
+        assert scene.sample("vpcflow_polled_for_stream") == 1
+        scene.is_read = True
+        scene.passes(300)
+    assert scene.failover.polled() == {}
+    assert f"fallback {GROUP.label()}" not in scene.health.snapshot()
+    assert scene.sample("vpcflow_polled_for_stream") == 0
+    expected = ["polling", "returning", "leaving", "stream"]
+    assert [sample["after"] for sample in scene.failover.details()["switches"]] == expected
+    assert [entry["after"] for entry in logs if entry["event"] == "source switched"] == expected
+    for after in expected:
+        assert scene.sample("vpcflow_source_switches_total", to=after) == 1
+    reasons = [sample["reason"] for sample in scene.failover.details()["switches"]]
+    assert all(reasons)
+    assert [entry["reason"] for entry in logs if entry["event"] == "source switched"] == reasons
+
+
+def test_polling_begins_at_what_kinesis_had_exported(scene: Scene) -> None:
+    scene.passes(100)
+    exported = scene.watch.look().exported_until
+    scene.is_read = scene.sweeps = False
+    scene.passes(75)
+    position = scene.positions.get("log_group", GROUP.label())
+    assert position is not None
+    assert position.exported_until == exported
+    assert scene.failover.cut_offs() == {}, "no sweep is complete"
+
+
+def test_what_polling_swept_is_cut_off_but_for_the_margin_and_is_known_after_a_restart(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.passes(100)
+    exported = scene.watch.look().exported_until
+    scene.is_read = False
+    scene.passes(1000)
+    (cut_off,) = scene.failover.cut_offs().values()
+    assert cut_off.after == exported
+    assert cut_off.until == scene.clock.now() - 300
+    assert cut_off.started_from == exported - 1200
+
+    again = Scene(tmp_path)
+    assert again.failover.cut_offs() == scene.failover.cut_offs()
+    assert GROUP in again.failover.polled(), "it was being polled when the agent ended"
+
+
+def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"[{")
+    scene = Scene(tmp_path)
+    assert scene.failover.cut_offs() == {}
+    scene.is_read = False
+    scene.passes(100)
+    assert orjson.loads((tmp_path / FILE_NAME).read_bytes())[0]["is_polled"] is True
+
+
+def test_two_groups_of_one_name_are_cut_off_only_where_both_were_polled(scene: Scene) -> None:
+    other = Pair(LogGroupKey(GROUP.account, "us-east-1", GROUP.name), PAIR.stream)
+    scene.passes(10)
+    scene.is_read = False
+    scene.passes(500)
+    scene.failover.adopt({PAIR, other})
+    assert scene.failover.cut_offs() == {}
+
+
+def test_a_group_that_the_plan_reports_otherwise_is_no_longer_polled_for_its_stream(scene: Scene) -> None:
+    scene.is_read = False
+    scene.passes(100)
+    scene.failover.adopt(set())
+    assert scene.failover.polled() == {}
+    assert scene.failover.details()["switches"][-1]["reason"] == "the plan no longer reports it by this stream"
+
+
+def bring(scene: Scene, arrived_at: float) -> None:
+    origin = Origin(SourceKind.KINESIS, account=GROUP.account, log_group=GROUP.name)
+    scene.failover.note(origin, arrived_at)
+
+
+def test_a_silent_subscription_is_probed_and_polled_while_the_group_has_newer_events(scene: Scene) -> None:
+    pages = Pages()
+    stop = threading.Event()
+    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    scene.passes(20)
+    bring(scene, scene.clock.now())
+    for _ in range(50):
+        scene.passes(1)
+        prober.look(stop)
+    assert pages.asked == [], "not silent for long"
+    last = START + 20
+    for _ in range(200):
+        scene.passes(1)
+        prober.look(stop)
+    assert pages.asked == [last], "one look as soon as it is suspicious, and then every five minutes"
+    pages.put(timestamp=last + 5, ingested_at=last + 65)
+    for _ in range(200):
+        scene.passes(1)
+        prober.look(stop)
+    scene.passes(61)
+    assert len(pages.asked) == 2
+    assert GROUP in scene.failover.polled()
+    assert BROKEN in scene.failover.details()["switches"][0]["reason"]
+    position = scene.positions.get("log_group", GROUP.label())
+    assert position is not None
+    bring(scene, scene.clock.now())
+    scene.passes(200)
+    assert scene.failover.polled() == {}, "its events come again"
+
+
+def test_a_quiet_group_without_newer_events_stays_with_its_stream(scene: Scene) -> None:
+    pages = Pages()
+    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    for _ in range(1000):
+        scene.passes(1)
+        prober.look(threading.Event())
+    assert scene.failover.polled() == {}
+    assert 3 <= len(pages.asked) <= 5
