@@ -12,6 +12,7 @@ import os
 import click
 
 from consumer import __version__
+from consumer.commands.backfill import backfill
 from consumer.commands.check import check
 from consumer.commands.common import answers
 from consumer.commands.config import config
@@ -62,7 +63,7 @@ def main() -> None:
     prepare_process()
 
 
-for command in (init, run, demo, replay, dump, elements, discover, check, health, config, kcl):
+for command in (init, run, demo, replay, backfill, dump, elements, discover, check, health, config, kcl):
     main.add_command(command)
 
 

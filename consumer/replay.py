@@ -11,30 +11,29 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import orjson
-from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
+from typing import Literal
 
 from consumer.assembly import Outlet, build_lanes, own_address
 from consumer.clock import SystemClock
 from consumer.config import AgentSettings
-from consumer.encode.settings import REVERSE_ENTERPRISE_NUMBER
-from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault, Stopped
 from consumer.export.report import LineObserver
 from consumer.export.settings import CollectorSettings
-from consumer.model.delivery import Delivery, Origin
+from consumer.model.delivery import Delivery
 from consumer.model.inventory import empty_inventory
 from consumer.model.log_format import LogFormat
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline
+from consumer.sending import (
+    DEAD_LETTER_LIMIT_BYTES,
+    Ledger,
+    collectors_named,
+    number_faults,
+    print_summary,
+    summary_of,
+)
 from consumer.sources.files import FileSource
 from consumer.state.dead_letter import DeadLetter
-
-DEAD_LETTER_LIMIT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +70,17 @@ class ReplayOptions:
             for file in files
             if file != "-" and not (Path(file).is_file() and os.access(file, os.R_OK))
         ]
-        settings: list[CollectorSettings] = []
-        for number, address in enumerate(collectors):
-            name = "main" if number == 0 else f"collector-{number + 1}"
-            given = {"name": name, "address": address, "profile": profile, "message_size": message_size}
-            try:
-                settings.append(CollectorSettings.model_validate({**given, "rate": rate, "on_refused": on_refused}))
-            except ValidationError as error:
-                faults += [_option_fault(detail["loc"][0], detail["input"], detail["msg"]) for detail in error.errors()]
+        settings, problems = collectors_named(
+            "replay", collectors, profile=profile, message_size=message_size, rate=rate, on_refused=on_refused
+        )
+        faults += problems
         parsed: LogFormat | None = None
         if log_format is not None:
             try:
                 parsed = LogFormat.from_text(log_format)
             except ValueError as error:
                 faults.append(Fault("--format", log_format, str(error), "quote it: '${version} ${account-id} …'"))
-        for option, value in (("--pen", pen), ("--domain", domain)):
-            if not (option == "--domain" or value) or not 0 <= value <= 0xFFFF_FFFF:
-                faults.append(Fault(option, value, "is not a number of 32 bits", "give one from 1 to 4294967295"))
-        if pen == REVERSE_ENTERPRISE_NUMBER:
-            faults.append(Fault("--pen", pen, "means reverse direction (RFC 5103)", "use your own enterprise number"))
+        faults += number_faults(pen, domain)
         target = dead_letter or AgentSettings().state_folder / "replay-dead-letter.jsonl"
         if any(file != "-" and Path(file).resolve() == target.resolve() for file in files):
             faults.append(
@@ -97,12 +88,7 @@ class ReplayOptions:
             )
         if faults:
             raise ConfigurationError(list(dict.fromkeys(faults)))
-        return cls(files, tuple(settings), parsed, pen, domain, target, strict)
-
-
-def _option_fault(key: int | str, value: object, problem: str) -> Fault:
-    option = {"address": "--collector", "message_size": "--message-size"}.get(str(key), f"--{key}")
-    return Fault(option, value, problem.removeprefix("Value error, ").removeprefix("Input "), "see replay --help")
+        return cls(files, settings, parsed, pen, domain, target, strict)
 
 
 class _Progress:
@@ -126,27 +112,11 @@ class _Progress:
             sys.stderr.write("\r\x1b[K")
 
 
-class _Ledger:
-    """Adds every delivery's counts up."""
-
-    def __init__(self) -> None:
-        self.total = Tally()
-        self.cut_strings = 0
-
-    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:  # noqa: ARG002
-        self.total += tally
-        self.cut_strings += cut_strings
-
-    def dead_letter_holds(self, error: OSError | None) -> None:
-        if error:
-            sys.stderr.write(f"vpcflow: the dead letter cannot be written ({error}); waiting\n")
-
-
 def run_replay(options: ReplayOptions) -> int:
     """Read, send, summarize. Exit code: 0; 1 when something was unreadable and --strict."""
     abort = threading.Event()
     clock = SystemClock()
-    ledger = _Ledger()
+    ledger = Ledger()
     letter = DeadLetter(options.dead_letter, DEAD_LETTER_LIMIT_BYTES)
     with Outlet(options.collectors, options.private_enterprise_number, clock, LineObserver()) as outlet:
         pipeline = Pipeline(
@@ -175,47 +145,6 @@ def run_replay(options: ReplayOptions) -> int:
         finally:
             progress.end()
         seconds = time.monotonic() - began
-        summary = _summary(ledger, outlet, seconds)
-    _print_summary(summary, options)
-    is_clean = not (ledger.total.quarantined or _faults(ledger.total))
-    return 0 if is_clean or not options.strict else 1
-
-
-def _faults(tally: Tally) -> dict[str, int]:
-    """Payloads that could not be read; a control message is none."""
-    return {reason: count for reason, count in tally.payloads.items() if reason not in ("control_message", "empty")}
-
-
-def _summary(ledger: _Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]:
-    counts = outlet.first_counts()
-    tally = ledger.total
-    return {
-        "lines": tally.lines,
-        "exported": tally.exported,
-        "dropped": dict(tally.dropped),
-        "quarantined": dict(tally.quarantined),
-        "payloads": dict(tally.payloads),
-        "records": counts.records,
-        "messages": counts.messages,
-        "bytes": counts.octets,
-        "cut_strings": ledger.cut_strings,
-        "seconds": round(seconds, 3),
-    }
-
-
-def _print_summary(summary: dict[str, Any], options: ReplayOptions) -> None:
-    if not sys.stdout.isatty():
-        os.write(sys.stdout.fileno(), orjson.dumps(summary, option=orjson.OPT_APPEND_NEWLINE))
-        return
-    table = Table(title="replay", show_header=False, title_justify="left")
-    for name, value in summary.items():
-        if isinstance(value, dict):
-            for reason, count in sorted(value.items()):
-                table.add_row(f"{name}: {reason}", f"{count:,}")
-        else:
-            table.add_row(name, f"{value:,}")
-    rate = summary["exported"] / summary["seconds"] if summary["seconds"] else 0
-    table.add_row("records per second", f"{rate:,.0f}")
-    Console().print(table)
-    if summary["quarantined"] or summary["payloads"]:
-        Console().print(f"what could not be read is kept in {options.dead_letter}")
+        summary = summary_of(ledger, outlet, seconds)
+    print_summary("replay", summary, options.dead_letter)
+    return 0 if ledger.is_clean or not options.strict else 1

@@ -1,0 +1,132 @@
+"""What the commands share that send something once and sum it up: replay and backfill.
+
+Belongs here: collectors as options name them, the counts of all deliveries, the summary. Does not: what is read
+(replay.py, backfill.py), the way of a record (pipeline.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from consumer.assembly import Outlet
+from consumer.encode.settings import REVERSE_ENTERPRISE_NUMBER
+from consumer.enrich.join import JoinCounts
+from consumer.errors import Fault
+from consumer.export.settings import CollectorSettings
+from consumer.model.delivery import Origin
+from consumer.model.tally import Tally
+
+DEAD_LETTER_LIMIT_BYTES = 1 << 30
+_NO_FAULTS = frozenset({"control_message", "empty"})
+
+
+def collectors_named(
+    command: str,
+    addresses: Sequence[str],
+    *,
+    profile: str,
+    message_size: int | Literal["auto"],
+    rate: float,
+    on_refused: str,
+) -> tuple[tuple[CollectorSettings, ...], list[Fault]]:
+    """The collectors of `--collector`, and what is wrong with the options that describe them."""
+    settings, faults = [], []
+    for number, address in enumerate(addresses):
+        name = "main" if number == 0 else f"collector-{number + 1}"
+        given = {"name": name, "address": address, "profile": profile, "message_size": message_size}
+        try:
+            settings.append(CollectorSettings.model_validate({**given, "rate": rate, "on_refused": on_refused}))
+        except ValidationError as error:
+            faults += [
+                _option_fault(command, detail["loc"][0], detail["input"], detail["msg"]) for detail in error.errors()
+            ]
+    return tuple(settings), faults
+
+
+def _option_fault(command: str, key: int | str, value: object, problem: str) -> Fault:
+    option = {"address": "--collector", "message_size": "--message-size"}.get(str(key), f"--{key}")
+    return Fault(option, value, problem.removeprefix("Value error, ").removeprefix("Input "), f"see {command} --help")
+
+
+def number_faults(pen: int, domain: int) -> list[Fault]:
+    """What is wrong with `--pen` and `--domain`."""
+    faults = [
+        Fault(option, value, "is not a number of 32 bits", "give one from 1 to 4294967295")
+        for option, value in (("--pen", pen), ("--domain", domain))
+        if not (option == "--domain" or value) or not 0 <= value <= 0xFFFF_FFFF
+    ]
+    if pen == REVERSE_ENTERPRISE_NUMBER:
+        faults.append(Fault("--pen", pen, "means reverse direction (RFC 5103)", "use your own enterprise number"))
+    return faults
+
+
+class Ledger:
+    """Implements the pipeline's Ledger: adds every delivery's counts up. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.total = Tally()
+        self.cut_strings = 0
+        self._lock = threading.Lock()
+
+    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:  # noqa: ARG002
+        with self._lock:
+            self.total += tally
+            self.cut_strings += cut_strings
+
+    def dead_letter_holds(self, error: OSError | None) -> None:
+        if error:
+            sys.stderr.write(f"vpcflow: the dead letter cannot be written ({error}); waiting\n")
+
+    @property
+    def is_clean(self) -> bool:
+        """True when every line and payload could be read; a control message is no fault."""
+        return not self.total.quarantined and not self.total.payloads.keys() - _NO_FAULTS
+
+
+def summary_of(ledger: Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]:
+    """What was read and sent; the sums balance."""
+    counts = outlet.first_counts()
+    tally = ledger.total
+    return {
+        "lines": tally.lines,
+        "exported": tally.exported,
+        "dropped": dict(tally.dropped),
+        "quarantined": dict(tally.quarantined),
+        "payloads": dict(tally.payloads),
+        "records": counts.records,
+        "messages": counts.messages,
+        "bytes": counts.octets,
+        "cut_strings": ledger.cut_strings,
+        "seconds": round(seconds, 3),
+    }
+
+
+def print_summary(title: str, summary: dict[str, Any], dead_letter: Path) -> None:
+    """A table on a terminal, one line of JSON when piped."""
+    if not sys.stdout.isatty():
+        os.write(sys.stdout.fileno(), orjson.dumps(summary, option=orjson.OPT_APPEND_NEWLINE))
+        return
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            for reason, count in sorted(value.items()):
+                table.add_row(f"{name}: {reason}", f"{count:,}")
+        elif isinstance(value, bool):
+            table.add_row(name, "yes" if value else "no")
+        else:
+            table.add_row(name, f"{value:,}")
+    rate = summary["exported"] / summary["seconds"] if summary["seconds"] else 0
+    table.add_row("records per second", f"{rate:,.0f}")
+    Console().print(table)
+    if summary["quarantined"] or summary["payloads"]:
+        Console().print(f"what could not be read is kept in {dead_letter}")
