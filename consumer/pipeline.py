@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Protocol
 
+from cachetools import LRUCache
+
 from consumer.clock import Clock
 from consumer.decode.decoder import Decoded, Decoder, FormatLookup
 from consumer.encode.activity import ActiveInterfaces
@@ -27,10 +29,14 @@ from consumer.model.messages import MessageBatch
 from consumer.model.tally import Reject, Tally
 from consumer.select.arrival import newly_arrived
 from consumer.select.log_status import reportable_rows
-from consumer.select.selection import CurrentReporting, Selection, report_every_row
+from consumer.select.selection import REPEAT, CurrentReporting, Selection, report_every_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_POLLED_REJECTS = 1 << 16
+"""Unreadable lines of log groups that are remembered, at some 200 bytes; beyond, they go to the dead letter again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,8 @@ class Pipeline:
         self._clock = clock
         self._abort = abort
         self._domain = domain
+        self._rejects_lock = threading.Lock()
+        self._polled_rejects: LRUCache[tuple[str | None, ...], None] = LRUCache(_POLLED_REJECTS)
         self._reporting = reporting
         self._claim = claim
         self._note_unknown = note_unknown
@@ -132,7 +140,7 @@ class Pipeline:
         with self._lane() as lane:
             for piece in lane.decoder.decode_delivery(delivery, self._formats):
                 tally += piece.tally
-                self._quarantine(piece)
+                self._quarantine(piece, tally)
                 if piece.batch is not None:
                     cut_strings += self._select(lane, piece, piece.batch, delivery, tally)
             unnamed = lane.joiner.take_counts()
@@ -178,14 +186,15 @@ class Pipeline:
         tally.exported += len(rows)
         return max((messages.cut_strings for messages in encoded.values()), default=0)
 
-    def _quarantine(self, piece: Decoded) -> None:
+    def _quarantine(self, piece: Decoded, tally: Tally) -> None:
         """Keep what could not be read. A full disk holds the delivery: a reject is never dropped unseen."""
-        if not piece.rejects:
+        rejects = self._new_rejects(piece, tally)
+        if not rejects:
             return
         has_waited = False
         while True:
             try:
-                self._keep_rejects(piece.origin, piece.rejects)
+                self._keep_rejects(piece.origin, rejects)
             except OSError as error:
                 self._ledger.dead_letter_holds(error)
                 has_waited = True
@@ -195,6 +204,23 @@ class Pipeline:
                 break
         if has_waited:
             self._ledger.dead_letter_holds(None)
+        if piece.origin.kind is SourceKind.CLOUDWATCH:
+            with self._rejects_lock:
+                self._polled_rejects.update(dict.fromkeys(_reject_keys(piece.origin, rejects)))
+
+    def _new_rejects(self, piece: Decoded, tally: Tally) -> Sequence[Reject]:
+        """Polling reads a line that cannot be read again at every sweep: it is kept and counted once."""
+        if piece.origin.kind is not SourceKind.CLOUDWATCH or not piece.rejects:
+            return piece.rejects
+        new = []
+        with self._rejects_lock:
+            for key, reject in zip(_reject_keys(piece.origin, piece.rejects), piece.rejects, strict=True):
+                if reject.event_id is not None and key in self._polled_rejects:
+                    tally.quarantined[reject.reason] -= 1
+                    tally.dropped[REPEAT] += 1
+                else:
+                    new.append(reject)
+        return new
 
     @contextmanager
     def _lane(self) -> Iterator[Lane]:
@@ -203,6 +229,10 @@ class Pipeline:
             yield lane
         finally:
             self._lanes.put(lane)
+
+
+def _reject_keys(origin: Origin, rejects: Sequence[Reject]) -> list[tuple[str | None, ...]]:
+    return [(origin.account, origin.region, origin.log_group, reject.event_id) for reject in rejects]
 
 
 def _kept(selection: Selection, tally: Tally) -> Rows:

@@ -208,3 +208,16 @@ def test_kinesis_records_that_polling_covered_are_left_out_by_time(
     tally = pipeline_of(recorder, reporting=polled).process(delivery)
     assert tally.exported == (2 if exported else 0)
     assert tally.dropped["exported_by_polling"] == (0 if exported else 2)
+
+
+def test_an_unreadable_line_of_a_polled_group_is_kept_and_counted_once(recorder: Recorder) -> None:
+    page = b'{"events":[{"eventId":"%d","message":"2 eni-1235b8ca","timestamp":1}]}'
+    origin = Origin(SourceKind.CLOUDWATCH, account="123456789010", region="us-east-1", log_group="/vpc/flow")
+    pipeline = pipeline_of(recorder)
+    first, again, other = (
+        pipeline.process(Delivery(origin, (page % number,), received_at=0.0)) for number in (1, 1, 2)
+    )
+
+    assert [len(tally.quarantined - Counter()) for tally in (first, again, other)] == [1, 0, 1]
+    assert again.dropped == {"repeat": 1}
+    assert len(recorder.kept) == 2
