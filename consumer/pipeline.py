@@ -22,7 +22,7 @@ from consumer.encode.domain import observation_domain
 from consumer.encode.encoder import Encoder
 from consumer.enrich.join import JoinCounts, Joiner
 from consumer.errors import ProtocolError, Stopped
-from consumer.model.delivery import Delivery, Origin
+from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.inventory import Inventory
 from consumer.model.messages import MessageBatch
