@@ -14,7 +14,9 @@ ARG BASE=docker.io/library/python:3.13-slim
 FROM ${BASE} AS jre
 ARG JAVA_PACKAGE=default-jdk-headless
 ENV DEBIAN_FRONTEND=noninteractive
+# Slim images lack the folder of manual pages that the package's links go into.
 RUN apt-get update \
+ && mkdir -p /usr/share/man/man1 \
  && apt-get install --yes --no-install-recommends ${JAVA_PACKAGE} \
  && rm -rf /var/lib/apt/lists/*
 # java.desktop: the KCL reads its properties into beans. jdk.crypto.ec: TLS. jdk.unsupported: netty.

@@ -10,7 +10,7 @@ export NUMBA_CACHE_DIR := $(CURDIR)/.venv/var/vpcflow-kernels
 unexport $(filter VPCFLOW_%,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint interop bench soak lock docs clean
+.PHONY: help setup demo test lint interop image bench soak lock docs clean
 
 help: ## list these targets
 	@echo "vpcflow: VPC Flow Logs in, named IPFIX out. Two commands show it: make demo, make test."
@@ -32,6 +32,9 @@ test: lint ## lint and all tests, the real KCL daemon included (15 minutes on tw
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2) read what we send
 	@$(BIN) scripts.collectors
 	@$(PYTEST) -m "foreign and not soak"
+
+image: setup ## the container image, with docker, podman or buildah; TARGET=agent|parquet|demo, BASE=another base image
+	@$(BIN) scripts.image $(if $(TARGET),--target $(TARGET)) $(if $(BASE),--base $(BASE))
 
 bench: setup ## speed: stage by stage and whole job, beside its floor and a peer
 	@$(BIN) benchmarks

@@ -21,6 +21,7 @@ from consumer.config import AccessOptions, Settings
 from consumer.discovery.check import AccessCheck, Finding, Verdict
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.state.assignments import Assignments
+from consumer.telemetry.logs import set_up_logs
 
 _COLOURS = {"ok": "green", "denied": "red", "failed": "red"}
 
@@ -38,6 +39,7 @@ def run_check_aws(options: AccessOptions, environment: Mapping[str, str], *, as_
 
 def try_aws(settings: Settings) -> Verdict:
     """Make every call the agent makes, once. Blocks for seconds. Raises ConfigurationError."""
+    set_up_logs("warning")  # to stderr: stdout is the answer's
     sessions, clock = Sessions(settings.aws), SystemClock()
     threads = settings.aws.parallel_targets
     keeper = InventoryKeeper(sessions, settings.discovery, Assignments(None), clock, threads)

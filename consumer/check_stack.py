@@ -16,11 +16,13 @@ from rich.markup import escape
 from consumer.aws.sessions import Sessions
 from consumer.config import AccessOptions
 from consumer.discovery.stacks import StackReport, look_at_stacks
+from consumer.telemetry.logs import set_up_logs
 
 
 def run_check_stack(options: AccessOptions, environment: Mapping[str, str], name: str, *, as_json: bool) -> int:
     """0 when the stack is somewhere and does its job, else 1. Raises ConfigurationError."""
     settings = options.settings(environment)
+    set_up_logs("warning")  # to stderr: stdout is the answer's
     sessions = Sessions(settings.aws)
     with Console(stderr=True).status(f"looking for the stack {name}"):
         targets = [target for account in sessions.account_targets() for target in account.targets()]

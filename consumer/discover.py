@@ -30,6 +30,7 @@ from consumer.errors import ConfigurationError, Fault, VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
 from consumer.steering import wishes_of
+from consumer.telemetry.logs import set_up_logs
 
 
 def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool, save: Path | None) -> int:
@@ -37,6 +38,7 @@ def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_j
     also = (save,) if save is not None and save.exists() else ()
     settings = options.settings(environment, also)
     started = time.monotonic()
+    set_up_logs("warning")  # to stderr: stdout is the answer's
     sessions = Sessions(settings.aws)
     keeper = InventoryKeeper(
         sessions, settings.discovery, _assignments(settings), SystemClock(), settings.aws.parallel_targets

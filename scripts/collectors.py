@@ -1,6 +1,6 @@
-"""The collectors of `make interop`: programs nobody here wrote, which read what we send.
+"""What `make interop` needs: programs nobody here wrote, which read what we send, build our image, judge our unit.
 
-tshark, nfdump and pmacct are Debian packages: installed when we are root, else the one command is printed.
+All but goflow2 are Debian packages: installed when we are root, else the one command is printed.
 goflow2 is built from the Go module proxy into .tools/bin. Exit 2 when one is missing and cannot be installed.
 """
 
@@ -14,7 +14,16 @@ from pathlib import Path
 from scripts.commands import MissingError, Progress, StepError, run
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
-DEBIAN_PACKAGES = {"tshark": "tshark", "nfcapd": "nfdump", "nfdump": "nfdump", "nfacctd": "pmacct"}
+DEBIAN_PACKAGES = {
+    "tshark": "tshark",
+    "nfcapd": "nfdump",
+    "nfdump": "nfdump",
+    "nfacctd": "pmacct",
+    # Not collectors, but as foreign: what builds the image and judges the unit.
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "systemd-analyze": "systemd",
+}
 """Program → the package that brings it."""
 GOFLOW2 = "github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6"
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])

@@ -49,6 +49,18 @@ def read_lines(file: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def exposure(file: Path) -> str:
+    """Who else may read a file of secrets, in words with what to do; empty = nobody, or there is no such file."""
+    try:
+        mode = file.expanduser().stat().st_mode
+    except OSError:
+        return ""
+    if not mode & 0o077:
+        return ""
+    who = "everybody" if mode & 0o007 else "its group"
+    return f"{file} holds secrets and may be read by {who} on this machine: chmod 0400 {file}"
+
+
 def _text_of(file: Path, key: str) -> str:
     try:
         return file.expanduser().read_text(encoding="utf-8")

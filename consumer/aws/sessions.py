@@ -29,7 +29,7 @@ from cachetools import LRUCache
 
 from consumer.aws.faults import credentials_fault, translated
 from consumer.aws.operations import ASSUME_ROLE, BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
-from consumer.aws.profiles import Profile, read_lines, read_profiles
+from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
 from consumer.aws.raw_answers import keep_bodies
 from consumer.aws.roles import Access, AccountTarget, Role, Target
 from consumer.aws.settings import AwsSettings
@@ -162,6 +162,7 @@ class Sessions:
 
     def _accesses(self) -> list[Access]:
         """Everybody we are to be, once each; of two profiles of one account the first."""
+        self._warn_of_exposed_keys()
         profiles = read_profiles(Path(self._settings.credentials_file))[1:] if self._settings.credentials_file else ()
         lines = read_lines(Path(self._settings.role_file)) if self._settings.role_file else []
         found: list[Access] = [None]
@@ -178,6 +179,13 @@ class Sessions:
                 fault = Fault("aws.role_file", self._settings.role_file, str(error), "mend the line")
                 raise ConfigurationError([fault]) from error
         return found + list(roles)
+
+    def _warn_of_exposed_keys(self) -> None:
+        """Files of keys that others can read: ours, the list of roles with its external ids, the SDK's own."""
+        shared = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+        for file in (self._settings.credentials_file or shared, self._settings.role_file):
+            if file and file != os.devnull and (words := exposure(Path(file))):
+                self._warn(words)
 
     def _same_account(self, profile: Profile, others: list[Access]) -> str:
         """Who among `others` has the same account; a profile that does not work is no reason to leave it out."""

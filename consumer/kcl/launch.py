@@ -15,6 +15,7 @@ from consumer.kcl.class_archive import archive_flags
 from consumer.kcl.jars import DAEMON_CLASS, class_path, find_jars
 from consumer.kcl.java import find_java
 from consumer.kcl.properties import Placement, read_template, render_properties
+from consumer.kcl.proxy import proxy_arguments, without_proxy
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.kcl.trust_store import trust_store_flags, write_trust_store
 
@@ -54,6 +55,7 @@ def prepare_launch(
         *archive_flags(java, jars),
         f"-Dlogback.configurationFile={logback.as_uri()}",
         *flags,
+        *proxy_arguments(environment, folder / "proxy.arguments"),
         "-cp",
         class_path(jars),
         DAEMON_CLASS,
@@ -61,7 +63,7 @@ def prepare_launch(
         str(properties),
     )
     # glibc gives every thread its own arena; a JVM has many threads and needs few.
-    return Launch(command, {"MALLOC_ARENA_MAX": "2", **environment})
+    return Launch(command, {"MALLOC_ARENA_MAX": "2", **without_proxy(environment)})
 
 
 def first_start(folder: Path, now: float) -> int:

@@ -146,6 +146,18 @@ def test_a_clock_that_is_wrong_stops_the_main_job(aws: FaultyAws, monkeypatch: p
     assert 590 < checked(code=1)["clock_skew_seconds"] < 610
 
 
+def test_a_credentials_file_that_others_may_read_is_said_and_stops_nothing(aws: FaultyAws, tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = AKIDVISIBLE\naws_secret_access_key = a-real-secret\n")
+    file.chmod(0o644)
+    exposed = checked("--credentials-file", str(file))["notes"]
+    file.chmod(0o400)
+    kept = checked("--credentials-file", str(file))["notes"]
+
+    assert [note for note in exposed if f"chmod 0400 {file}" in note]
+    assert not [note for note in kept if "chmod" in note]
+
+
 def test_missing_credentials_are_a_fault_of_the_configuration(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from consumer.aws.operations import GET_CALLER_IDENTITY
-from consumer.aws.profiles import Profile, read_lines, read_profiles
+from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
 from consumer.aws.roles import Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
@@ -98,6 +98,7 @@ def test_of_two_profiles_of_one_account_the_first_is_used_with_a_warning(
 ) -> None:
     file = tmp_path / "credentials"
     file.write_text("".join(member_section(name, "222222222222", moto) for name in ("first", "second")))
+    file.chmod(0o400)
     ours = Sessions(AwsSettings(credentials_file=str(file), region="us-east-1", regions=("us-east-1",), attempts=1))
 
     assert [one.access for one in ours.account_targets()] == [None]
@@ -138,3 +139,21 @@ def test_regions_that_may_not_be_listed_leave_the_default_and_a_problem(
 
     assert own.regions == ("eu-central-1",)
     assert "only the default region is read: ec2:DescribeRegions denied" in own.problem
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"), [(0o400, ""), (0o600, ""), (0o440, "its group"), (0o604, "everybody"), (0o644, "everybody")]
+)
+def test_a_file_of_secrets_that_others_may_read_is_named_with_the_command_that_mends_it(
+    tmp_path: Path, mode: int, words: str
+) -> None:
+    file = tmp_path / "credentials"
+    file.touch()
+    file.chmod(mode)
+
+    said = exposure(file)
+    assert (words in said and f"chmod 0400 {file}" in said) if words else said == ""
+
+
+def test_a_file_that_is_not_there_is_exposed_to_nobody(tmp_path: Path) -> None:
+    assert exposure(tmp_path / "nowhere") == ""
