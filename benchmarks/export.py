@@ -4,8 +4,9 @@
 
 Belongs here: the two last stages together, as they follow each other in service: batch by batch of 2,000 rows, each
 encoded, then handed to the kernel, plainly and with segmentation offload. A drain on another core reads every datagram;
-figures whose datagrams did not all arrive are thrown away. Times are CPU time of this process, so that neighbours on
-the machine do not count; what the kernel does for a datagram on loopback up to the receiver's queue is in them.
+figures whose datagrams did not all arrive are thrown away. Times are CPU time of this process, of each batch the best
+of several rounds, so that neighbours on the machine count as little as they can; what the kernel does for a datagram
+on loopback up to the receiver's queue is in them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.drain import Drain
 from benchmarks.encode import Piece, pieces_of
 from benchmarks.generate import FORMATS
@@ -25,14 +29,14 @@ from consumer.clock import SystemClock
 from consumer.encode.encoder import Encoder
 from consumer.export.settings import CollectorSettings
 
-_ROUNDS = 7
+_ROUNDS = 15
 _BATCH_ROWS = 2_000
 """Records of a usual envelope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of the best round each. Nanoseconds a record; datagrams a CPU second; bytes a record, headers shared out."""
+    """Nanoseconds a record; datagrams a CPU second; bytes a record, headers shared out."""
 
     encode: float
     send: float
@@ -52,17 +56,24 @@ def in_batches(pieces: list[Piece]) -> list[Piece]:
 def measure(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> Cost:
     """Raises when a datagram did not arrive."""
     rounds = [_measure_once(pieces, profile, has_offload=has_offload) for _ in range(_ROUNDS)]
-    return Cost(
-        min(one.encode for one in rounds),
-        min(one.send for one in rounds),
-        max(one.datagrams for one in rounds),
-        rounds[0].size,
-    )
+    encode_seconds, send_seconds = np.min([one.seconds for one in rounds], axis=0).sum(axis=0)
+    records, messages, octets = rounds[0].records, rounds[0].messages, rounds[0].octets
+    return Cost(encode_seconds / records * 1e9, send_seconds / records * 1e9, messages / send_seconds, octets / records)
 
 
-def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> Cost:
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """`seconds`: float64[batches, 2], CPU seconds of encoding and sending each."""
+
+    seconds: NDArray[np.float64]
+    records: int
+    messages: int
+    octets: int
+
+
+def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
     never = threading.Event()
-    encode_seconds = send_seconds = 0.0
+    seconds = np.zeros((len(pieces), 2))
     with Drain(cpu=1) as drain:
         collector = CollectorSettings(
             address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
@@ -73,18 +84,15 @@ def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"],
             for is_warm in (False, True):
                 if is_warm:
                     records, messages, octets = counts.records, counts.messages, counts.octets
-                for batch, rows, joined in pieces if is_warm else pieces[:1]:
+                for number, (batch, rows, joined) in enumerate(pieces if is_warm else pieces[:1]):
                     began = time.process_time()
                     encoded = encoder.encode(batch, rows, joined, 1)
                     between = time.process_time()
                     process.send({key: encoded}, never)
-                    if is_warm:
-                        encode_seconds += between - began
-                        send_seconds += time.process_time() - between
+                    seconds[number] = between - began, time.process_time() - between
         if drain.finish() != (counts.messages, counts.octets):
             raise RuntimeError("datagrams were lost: no figure")
-    records, messages, octets = counts.records - records, counts.messages - messages, counts.octets - octets
-    return Cost(encode_seconds / records * 1e9, send_seconds / records * 1e9, messages / send_seconds, octets / records)
+    return _Round(seconds, counts.records - records, counts.messages - messages, counts.octets - octets)
 
 
 def main() -> None:

@@ -13,22 +13,20 @@ from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.model.inventory import empty_inventory
 from tests.interop.collectors import ForeignCollector, Goflow2, Nfacctd, Nfcapd, assert_same, tshark_messages
 from tests.interop.flows import ENTERPRISE_STRINGS, PEN, Expected, expected, lines, write_flow_log
-from tests.interop.replaying import replay
+from tests.interop.replaying import RATE, replay
 from tests.support.exporting import export_text
 from tests.support.udp import Receiver, receiver
 
 pytestmark = pytest.mark.foreign
 
 COUNT = 2000
-RATE = 4000
-"""Slow enough for a starved machine, whose collector reads late: what its socket cannot hold the kernel drops."""
 
 
 @pytest.mark.parametrize("kind", [Nfcapd, Nfacctd, Goflow2])
 def test_every_field_the_collector_can_show_is_that_of_the_line(kind: type[ForeignCollector], tmp_path: Path) -> None:
     content = lines(COUNT)
     with kind(tmp_path / "collector") as collector:
-        summary = replay(write_flow_log(tmp_path / "flows.log", content), collector.address, rate=RATE)
+        summary = replay(write_flow_log(tmp_path / "flows.log", content), collector.address)
     assert summary.records == summary.exported == COUNT
     assert_same(collector.read(), (collector.show(expected(line)) for line in content))
 
@@ -65,7 +63,7 @@ def test_a_collector_reached_over_ipv6_gets_the_same(kind: type[ForeignCollector
     content = lines(300)
     with kind(tmp_path / "collector", host="::1") as collector:
         assert collector.address.startswith("[::1]:")
-        replay(write_flow_log(tmp_path / "flows.log", content), collector.address, rate=RATE)
+        replay(write_flow_log(tmp_path / "flows.log", content), collector.address)
     assert_same(collector.read(), (collector.show(expected(line)) for line in content))
 
 

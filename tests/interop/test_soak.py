@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from consumer.export.settings import CollectorSettings
 from tests.interop.collectors import Nfcapd, program
 from tests.interop.replaying import replay
 
 pytestmark = [pytest.mark.foreign, pytest.mark.soak]
 
 COUNT = 1_000_000
+DEFAULT_RATE = CollectorSettings.model_fields["rate"].default
 
 
 def write_million(file: Path) -> tuple[int, int]:
@@ -52,7 +54,7 @@ def test_a_million_records_at_the_default_pacing_all_reach_nfcapd(tmp_path: Path
     collector = Nfcapd(tmp_path / "collector")
     with collector:
         began = time.monotonic()
-        summary = replay(tmp_path / "flows.log", collector.address, seconds=300)
+        summary = replay(tmp_path / "flows.log", collector.address, seconds=300, rate=DEFAULT_RATE)
         seconds = time.monotonic() - began
     seen = totals(collector)
     print(f"{seen['flows']:,} of {summary.records:,} records in {seconds:.1f} s, {summary.messages:,} messages")
