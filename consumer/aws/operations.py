@@ -38,6 +38,10 @@ class Feature(StrEnum):
     FLEET = "sharing log groups and slots among agents, in our own account"
     STACKS = "recognising the stacks of our templates"
     TRANSIT_GATEWAYS = "showing transit gateways, and names of addresses behind them"
+    TRANSIT_GATEWAY_ROUTES = "names of addresses behind transit gateways; only a gateway's owner can see its routes"
+    ROUTES = "the way of a flow (NAT, internet gateway, transit gateway, endpoint, VPN)"
+    ENDPOINTS = "names of VPC endpoints, and telling gateway endpoints from the internet"
+    ELASTIC_ADDRESSES = "names of Elastic IPs that no interface tells of"
 
 
 class Part(StrEnum):
@@ -102,6 +106,21 @@ DESCRIBE_FLOW_LOGS = Operation("ec2", "DescribeFlowLogs", Feature.FLOW_LOGS, "Fl
 DESCRIBE_TRANSIT_GATEWAYS = Operation("ec2", "DescribeTransitGateways", Feature.TRANSIT_GATEWAYS, "TransitGateways")
 DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS = Operation(
     "ec2", "DescribeTransitGatewayAttachments", Feature.TRANSIT_GATEWAYS, "TransitGatewayAttachments"
+)
+DESCRIBE_ROUTE_TABLES = Operation("ec2", "DescribeRouteTables", Feature.ROUTES, "RouteTables", page_size=100)
+DESCRIBE_VPC_ENDPOINTS = Operation("ec2", "DescribeVpcEndpoints", Feature.ENDPOINTS, "VpcEndpoints")
+DESCRIBE_ADDRESSES = Operation("ec2", "DescribeAddresses", Feature.ELASTIC_ADDRESSES)
+DESCRIBE_TRANSIT_GATEWAY_ROUTE_TABLES = Operation(
+    "ec2", "DescribeTransitGatewayRouteTables", Feature.TRANSIT_GATEWAY_ROUTES, "TransitGatewayRouteTables"
+)
+SEARCH_TRANSIT_GATEWAY_ROUTES = Operation("ec2", "SearchTransitGatewayRoutes", Feature.TRANSIT_GATEWAY_ROUTES, "Routes")
+GET_MANAGED_PREFIX_LIST_ENTRIES = Operation(
+    "ec2",
+    "GetManagedPrefixListEntries",
+    Feature.ROUTES,
+    "Entries",
+    "arn:{partition}:ec2:{region}:*:prefix-list/*",
+    page_size=100,
 )
 DESCRIBE_SUBSCRIPTION_FILTERS = Operation(
     "logs", "DescribeSubscriptionFilters", Feature.SUBSCRIPTIONS, "subscriptionFilters", _LOG_GROUP, page_size=50
@@ -191,6 +210,12 @@ OPERATIONS = (
     DESCRIBE_FLOW_LOGS,
     DESCRIBE_TRANSIT_GATEWAYS,
     DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS,
+    DESCRIBE_ROUTE_TABLES,
+    DESCRIBE_VPC_ENDPOINTS,
+    DESCRIBE_ADDRESSES,
+    DESCRIBE_TRANSIT_GATEWAY_ROUTE_TABLES,
+    SEARCH_TRANSIT_GATEWAY_ROUTES,
+    GET_MANAGED_PREFIX_LIST_ENTRIES,
     DESCRIBE_SUBSCRIPTION_FILTERS,
     DESCRIBE_DESTINATIONS,
     DESCRIBE_ACCOUNT_POLICIES,

@@ -17,10 +17,12 @@ from pathlib import Path
 
 import orjson
 
+from consumer.discovery.aws_ranges import kept_ranges
 from consumer.discovery.estate import Part
+from consumer.discovery.own_names import read_names
 from consumer.discovery.part_file import load_part
 from consumer.discovery.settings import DiscoverySettings
-from consumer.discovery.snapshot import Estate, build_inventory, if_index_owners, merge
+from consumer.discovery.snapshot import Estate, Knowledge, build_inventory, if_index_owners, merge
 from consumer.discovery.snapshot_file import save_snapshot
 from consumer.errors import ConfigurationError, Fault, ProtocolError, Stopped
 from consumer.kcl.tether import tethered
@@ -34,8 +36,17 @@ _POLL_SECONDS = 0.2
 _FAULTS = 2
 
 
-def build(parts: Iterable[Part], settings: DiscoverySettings, assignments: Assignments, now: float) -> Inventory:
-    """The snapshot of `parts`. ConfigurationError when the pool of exporter addresses is used up."""
+def build(
+    parts: Iterable[Part],
+    settings: DiscoverySettings,
+    assignments: Assignments,
+    now: float,
+    folder: Path | None = None,
+) -> Inventory:
+    """The snapshot of `parts`. `folder`: where newer address ranges of AWS may lie.
+
+    ConfigurationError when the pool of exporter addresses is used up or a file of network names is wrong.
+    """
     estate = merge(parts)
     if_indexes = assignments.assign(
         "if_index",
@@ -45,7 +56,14 @@ def build(parts: Iterable[Part], settings: DiscoverySettings, assignments: Assig
         now=now,
         forget_after_days=FORGET_INTERFACES_AFTER_DAYS,
     )
-    return build_inventory(estate, if_indexes, _exporters(estate, settings, assignments, now), now)
+    exporters = _exporters(estate, settings, assignments, now)
+    return build_inventory(estate, if_indexes, exporters, now, knowledge_of(settings, folder))
+
+
+def knowledge_of(settings: DiscoverySettings, folder: Path | None) -> Knowledge:
+    """What the settings and the files they name add to what AWS says. ConfigurationError names what is wrong."""
+    ranges = kept_ranges(folder).ranges if settings.aws_ranges else ()
+    return Knowledge(settings.owner_tags, read_names(settings.network_names), ranges)
 
 
 def build_in_process(
@@ -119,12 +137,13 @@ def main() -> int:
         sys.exit("a part is missing: is the disk full?")
     settings = DiscoverySettings.model_validate(request["settings"])
     try:
-        inventory = build(parts, settings, Assignments(Path(request["assignments"])), request["now"])
+        out = Path(request["out"])
+        inventory = build(parts, settings, Assignments(Path(request["assignments"])), request["now"], out.parent)
     except ConfigurationError as error:
         faults = [(fault.key, str(fault.value), fault.problem, fault.fix) for fault in error.faults]
         sys.stdout.buffer.write(orjson.dumps(faults))
         return _FAULTS
-    save_snapshot(inventory, Path(request["out"]))
+    save_snapshot(inventory, out)
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from consumer.discovery.estate_routes import ElasticAddress, Endpoint, GatewayTable, PrefixList, RouteTable
 from consumer.model.plan import FlowLog
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Vpc:
     account: str
     networks: tuple[str, ...]
     is_default: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Subnet:
     az_id: str
     networks: tuple[str, ...]
     is_used: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Interface:
 class Instance:
     id: str
     name: str
+    type: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,11 @@ class Part:
     flow_logs: tuple[FlowLog, ...] = field(default=())
     transit_gateways: tuple[TransitGateway, ...] = field(default=())
     attachments: tuple[Attachment, ...] = field(default=())
+    route_tables: tuple[RouteTable, ...] = field(default=())
+    endpoints: tuple[Endpoint, ...] = field(default=())
+    elastic_addresses: tuple[ElasticAddress, ...] = field(default=())
+    gateway_tables: tuple[GatewayTable, ...] = field(default=())
+    prefix_lists: tuple[PrefixList, ...] = field(default=())
     is_unused: bool = False
     unread: frozenset[str] = field(default=frozenset())
     past: tuple[Past, ...] = field(default=())
@@ -172,20 +182,23 @@ def vpcs_in(raw: VpcTypeDef) -> Iterator[Vpc]:
     associated = [block["CidrBlock"] for block in raw.get("CidrBlockAssociationSet", ())]
     associated += [block["Ipv6CidrBlock"] for block in raw.get("Ipv6CidrBlockAssociationSet", ())]
     networks = (raw.get("CidrBlock", ""), *associated)
+    tags = _tags(raw.get("Tags"))
     is_default = raw.get("IsDefault", False)
-    yield Vpc(raw["VpcId"], _name(raw.get("Tags")), raw.get("OwnerId", ""), _distinct(networks), is_default)
+    yield Vpc(raw["VpcId"], tags.get("Name", ""), raw.get("OwnerId", ""), _distinct(networks), is_default, tags)
 
 
 def subnets_in(raw: SubnetTypeDef) -> Iterator[Subnet]:
     ipv6 = [block["Ipv6CidrBlock"] for block in raw.get("Ipv6CidrBlockAssociationSet", ())]
     networks = _distinct((raw.get("CidrBlock", ""), *ipv6))
+    tags = _tags(raw.get("Tags"))
     yield Subnet(
         id=raw["SubnetId"],
-        name=_name(raw.get("Tags")),
+        name=tags.get("Name", ""),
         vpc_id=raw["VpcId"],
         az_id=raw.get("AvailabilityZoneId", ""),
         networks=networks,
         is_used=not raw.get("DefaultForAz", False) or _takes_addresses(raw),
+        tags=tags,
     )
 
 
@@ -234,7 +247,8 @@ def instances_in(raw: ReservationTypeDef) -> Iterator[Instance]:
 
 
 def _instance(raw: InstanceTypeDef) -> Instance:
-    return Instance(raw["InstanceId"], _name(raw.get("Tags")))
+    tags = _tags(raw.get("Tags"))
+    return Instance(raw["InstanceId"], tags.get("Name", ""), sys.intern(raw.get("InstanceType", "")), tags)
 
 
 def nat_gateways_in(raw: NatGatewayTypeDef) -> Iterator[NatGateway]:

@@ -17,6 +17,7 @@ from consumer.clock import Clock
 from consumer.discovery.building import build, build_in_process
 from consumer.discovery.estate import Part
 from consumer.discovery.look_up import UnknownInterfaces
+from consumer.discovery.own_names import read_names
 from consumer.discovery.parallel import side_by_side
 from consumer.discovery.part_file import load_part, part_file, save_part
 from consumer.discovery.reading import Problem, read_interfaces, read_part
@@ -93,6 +94,7 @@ class InventoryKeeper:
         """
         stop = stop or threading.Event()
         now = self._clock.now()
+        read_names(self._settings.network_names)  # a fault in a file is told before minutes are spent on reading
         accounts = self._sessions.account_targets(again=True)
         targets = [target for account in accounts for target in account.targets()]
         named = {Target(account.access, region) for account in accounts for region in account.named}
@@ -129,7 +131,7 @@ class InventoryKeeper:
         for target, ids in unknown.take(accounts):
             old = self._parts[target]
             try:
-                part = read_interfaces(self._sessions, target, old, ids)
+                part = read_interfaces(self._sessions, target, old, ids, owner_tags=self._settings.owner_tags)
             except VpcflowError as error:
                 problem = error
                 continue
@@ -149,7 +151,9 @@ class InventoryKeeper:
         old = self._parts.get(target)
         if old is None and self._folder:
             old = load_part(part_file(self._folder, target))
-        part, problems = read_part(self._sessions, target, old, now, may_be_unused=may_be_unused)
+        part, problems = read_part(
+            self._sessions, target, old, now, may_be_unused=may_be_unused, owner_tags=self._settings.owner_tags
+        )
         if part is not None and part is not old:
             self._keep(target, part)
         return part, problems
@@ -173,7 +177,8 @@ class InventoryKeeper:
                 if built is not None:
                     return built
         self._assignments.reload()
-        inventory = build((self._parts[target] for target in chosen.values()), self._settings, self._assignments, now)
+        parts = (self._parts[target] for target in chosen.values())
+        inventory = build(parts, self._settings, self._assignments, now, self._folder)
         self._try_to_save(lambda folder: save_snapshot(inventory, folder / "snapshot"))
         return inventory
 

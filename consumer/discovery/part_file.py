@@ -18,7 +18,7 @@ from consumer.discovery.estate import Part
 from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.telemetry.logs import get_logger
 
-KIND, SCHEMA = 2, 1
+KIND, SCHEMA = 2, 2
 
 
 def part_file(folder: Path, target: Target) -> Path:

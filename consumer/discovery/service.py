@@ -104,6 +104,9 @@ RULES = (
 """Order matters: a load balancer's description beats its type, because it carries the name; an instance comes last
 of the named ones, because services attach their interfaces to instances of their own."""
 
+SERVICE_TAGS = frozenset(rule.tag for rule in RULES if rule.tag)
+"""Tag keys that some row looks at."""
+
 _PATTERNS = {text: re.compile(text) for rule in RULES for text in (rule.description, rule.requester)}
 
 

@@ -33,6 +33,26 @@ class DiscoverySettings(BaseModel, frozen=True, extra="forbid"):
         default_factory=dict,
         description='Exporter address by VPC id where you choose it yourself, `vpc-0abc = "192.0.2.7"`.',
     )
+    owner_tags: tuple[str, ...] = Field(
+        ("Owner",),
+        max_length=8,
+        description="Keys of the tags that say whose a thing is, sent for the recording interface and both ends; taken "
+        "from the interface, else its instance, its subnet, its VPC.",
+    )
+    network_names: tuple[str, ...] = Field(
+        (),
+        description="Files with your own names of networks: TOML with [[networks]] tables or CSV with a header line; "
+        "cidr, and any of name, site, tags, vpc, account.",
+    )
+    aws_ranges: bool = Field(
+        True, description="Name AWS's public addresses by service and region, from AWS's ip-ranges.json."
+    )
+    aws_ranges_url: str = Field(
+        "",
+        pattern=r"^(https?://.*)?$",
+        description="Where the agent may fetch a newer ip-ranges.json once a day, "
+        '"https://ip-ranges.amazonaws.com/ip-ranges.json"; empty = it only uses the one it came with.',
+    )
     precedence: tuple[Literal["kinesis", "cloudwatch", "s3"], ...] = Field(
         ("kinesis", "cloudwatch", "s3"),
         description="Which source reports a flow that reaches us by several, first choice first; "

@@ -18,10 +18,10 @@ import orjson
 from numpy.typing import NDArray
 
 from consumer.discovery.sealed_file import read_sealed, write_sealed
-from consumer.model.address_index import AddressIndex, Reach
+from consumer.model.address_index import AddressIndex, Networks, Views
 from consumer.model.inventory import EntityTable, History, Inventory
 
-KIND, SCHEMA = 1, 1
+KIND, SCHEMA = 1, 2
 _ALIGNMENT = 64
 Array = NDArray[Any]
 
@@ -30,8 +30,10 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
     """Write the snapshot. OSError when the disk does not let us."""
     arrays: dict[str, Array] = {
         "slots": inventory.addresses.slots,
-        "reach_starts": inventory.reach.starts,
-        "reach_networks": inventory.reach.networks,
+        "network_slots": inventory.networks.slots,
+        "network_starts": inventory.networks.starts,
+        "network_lengths": inventory.networks.lengths,
+        "views": inventory.views.lines,
         "vpc_exporters": inventory.vpc_exporters,
         "turn_starts": inventory.history.starts,
         "turn_until": inventory.history.until,
@@ -45,11 +47,12 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
     assert inventory.endpoints.texts is inventory.interfaces.texts, "both tables have one pool of texts"
     for table in (inventory.interfaces, inventory.endpoints):
         arrays |= {f"{table.name}/integers/{name}": column for name, column in table.integers.items()}
-        arrays |= {f"{table.name}/strings/{name}": column for name, column in table.strings.items()}
+    arrays |= {f"strings/{name}": column for name, column in inventory.endpoints.strings.items()}
     header = orjson.dumps(
         {
             "taken_at": inventory.taken_at,
             "bits": inventory.addresses.bits,
+            "network_bits": inventory.networks.bits,
             "has_prefixes": inventory.addresses.has_prefixes,
             "rows": {table.name: table.row_count for table in (inventory.interfaces, inventory.endpoints)},
             "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
@@ -72,22 +75,21 @@ def load_snapshot(file: Path) -> Inventory | None:
     header = orjson.loads(content[8 : 8 + size])
     arrays = _arrays(content, header["arrays"], _aligned(8 + size))
     texts = _unpacked(arrays, "texts")
-    tables = [
-        EntityTable(
-            name,
-            header["rows"][name],
-            _columns(arrays, f"{name}/integers/"),
-            _columns(arrays, f"{name}/strings/"),
-            texts,
-        )
-        for name in ("interface", "endpoint")
-    ]
+    strings = _columns(arrays, "strings/")
+    tables = []
+    for name in ("interface", "endpoint"):
+        count = header["rows"][name]
+        columns = {column: array[:count] for column, array in strings.items()}  # interfaces are the first endpoints
+        tables.append(EntityTable(name, count, _columns(arrays, f"{name}/integers/"), columns, texts))
     return Inventory(
         interfaces=tables[0],
         interface_rows=dict(zip(_unpacked(arrays, "interface_names"), arrays["interface_codes"].tolist(), strict=True)),
         endpoints=tables[1],
         addresses=AddressIndex(arrays["slots"], header["bits"], header["has_prefixes"]),
-        reach=Reach(arrays["reach_starts"], arrays["reach_networks"]),
+        networks=Networks(
+            arrays["network_slots"], header["network_bits"], arrays["network_starts"], arrays["network_lengths"]
+        ),
+        views=Views(arrays["views"]),
         vpc_numbers=dict(zip(_unpacked(arrays, "vpc_names"), arrays["vpc_codes"].tolist(), strict=True)),
         vpc_exporters=arrays["vpc_exporters"],
         taken_at=header["taken_at"],

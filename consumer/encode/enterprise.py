@@ -14,6 +14,8 @@ names; an address is the unspecified one (0.0.0.0 or ::).
 from __future__ import annotations
 
 from consumer.encode.elements import DataType, InformationElement, Semantics, Units
+from consumer.model.flow_path import DESCRIPTION as FLOW_PATH_DESCRIPTION
+from consumer.model.flow_path import FlowPath
 
 DESTINATION_OFFSET = 50
 """Numbers of what stands behind the destination = those of the source + 50."""
@@ -102,12 +104,20 @@ FIELD_ELEMENTS = (
     _string(1046, "otherFields", "Fields newer than this information model: name=value, separated by blanks."),
 )
 
+
 OBSERVED_ELEMENTS = (
     _string(1051, "observedInterfaceName", "Name of the recording interface."),
     _string(1052, "observedInstanceName", "Name of the recording interface's instance."),
     _string(1053, "observedSubnetName", "Name of the recording interface's subnet, else its id."),
     _string(1054, "observedVpcName", "Name of the recording interface's VPC, else its id."),
     _string(1055, "observedService", "AWS service the recording interface belongs to (NAT gateway, RDS, …)."),
+    _octet(1056, "flowPath", FLOW_PATH_DESCRIPTION, max(FlowPath)),
+    _string(1057, "observedOwner", "Owner tags, of your choice, of the recording interface."),
+    _string(1058, "observedSite", "Site you gave the recording interface's network."),
+    _string(1059, "observedGroup", "Auto Scaling group of the recording interface's instance."),
+    _string(1060, "observedCluster", "EKS or ECS cluster of the recording interface."),
+    _string(1047, "observedInstanceType", "Type of the recording interface's instance (m7g.large)."),
+    _string(1048, "observedTags", "Tags you gave the recording interface's network."),
 )
 
 TRANSIT_GATEWAY_ELEMENTS = (
@@ -136,14 +146,20 @@ _ENDPOINT = (
     (1101, "Name", "Name of what stands behind the {} address."),
     (1102, "SubnetName", "Name of the {}'s subnet, else its id."),
     (1103, "VpcName", "Name of the {}'s VPC, else its id."),
-    (1104, "Service", "AWS service the {} belongs to (NAT gateway, RDS, …)."),
+    (1104, "Service", "AWS service the {} belongs to (NAT gateway, RDS, …; outside as in ip-ranges.json: S3, EC2, …)."),
     (1105, "AzId", "Availability zone id of the {}."),
     (1106, "InstanceId", "Instance behind the {} address."),
     (1107, "InterfaceId", "Elastic network interface that holds the {} address."),
     (1108, "SubnetId", "Subnet of the {}."),
     (1109, "VpcId", "VPC of the {}."),
     (1110, "AccountId", "Account that owns the {}'s interface."),
-    (1111, "Region", "Region of the {}."),
+    (1111, "Region", "Region of the {}, also of AWS's public addresses."),
+    (1112, "InstanceName", "Name of the instance behind the {} address."),
+    (1113, "Owner", "Owner tags, of your choice, of the {}."),
+    (1114, "Site", "Site you gave the {}'s network."),
+    (1115, "Tags", "Tags you gave the {}'s network."),
+    (1116, "Group", "Auto Scaling group of the {}'s instance."),
+    (1117, "Cluster", "EKS or ECS cluster of the {}."),
 )
 
 ENDPOINT_ELEMENTS = tuple(
@@ -152,7 +168,12 @@ ENDPOINT_ELEMENTS = tuple(
     for number, end, description in _ENDPOINT
 )
 
-ENTERPRISE_ELEMENTS = FIELD_ELEMENTS + OBSERVED_ELEMENTS + TRANSIT_GATEWAY_ELEMENTS + ENDPOINT_ELEMENTS
+ENTERPRISE_ELEMENTS = tuple(
+    sorted(
+        FIELD_ELEMENTS + OBSERVED_ELEMENTS + TRANSIT_GATEWAY_ELEMENTS + ENDPOINT_ELEMENTS,
+        key=lambda element: element.number,
+    )
+)
 """All of the above, by number."""
 
 ENTERPRISE_BY_NUMBER = {element.number: element for element in ENTERPRISE_ELEMENTS}

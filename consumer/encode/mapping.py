@@ -107,7 +107,7 @@ TRANSIT_GATEWAY_FIELDS = frozenset(
 """AWS's default format of transit gateway flow logs."""
 
 JOINED_COLUMNS = (
-    "interface", "source", "destination", "ingress_interface", "egress_interface", "exporter_address",
+    "interface", "source", "destination", "ingress_interface", "egress_interface", "exporter_address", "path",
 )  # fmt: skip
 """What enrich adds (the first three are references to entity tables)."""
 
@@ -207,6 +207,7 @@ FLOW_MAPPING: tuple[Mapped, ...] = (
     Mapped("egress_interface", iana.EGRESS_INTERFACE, Place.JOINED),
     Mapped("exporter_address", iana.EXPORTER_IPV4_ADDRESS, Place.JOINED),
     Mapped(LOST_COLUMN, iana.DROPPED_PACKET_DELTA_COUNT, Place.JOINED, group=Group.VERDICT),
+    Mapped("path", _ours(1056), Place.JOINED, _FULL),
     # ── our own numbers ──
     _nullable("version", 1001, 0),
     _nullable("traffic-path", 1020, 0),
@@ -273,10 +274,10 @@ FLOW_MAPPING: tuple[Mapped, ...] = (
 )
 
 
-def _observed(column: str, number: int, *, fallback: str = "", unless: str = "") -> Mapped:
+def _observed(column: str, number: int, *, fallback: str = "", unless: str = "", is_identifier: bool = False) -> Mapped:
     return Mapped(
         column, _ours(number), Place.NAME, _FULL,
-        reference="interface", fallback=fallback, unless=unless, is_identifier=bool(unless),
+        reference="interface", fallback=fallback, unless=unless, is_identifier=is_identifier or bool(unless),
     )  # fmt: skip
 
 
@@ -298,6 +299,12 @@ NAME_MAPPING: tuple[Mapped, ...] = (
     _observed("subnet_name", 1053, fallback="subnet_id"),
     _observed("vpc_name", 1054, fallback="vpc_id"),
     _observed("service", 1055),
+    _observed("owner", 1057),
+    _observed("site", 1058, is_identifier=True),
+    _observed("tags", 1048, is_identifier=True),
+    _observed("group", 1059, is_identifier=True),
+    _observed("cluster", 1060, is_identifier=True),
+    _observed("instance_type", 1047, is_identifier=True),
     _observed("account_id", 1002, unless="account-id"),
     _observed("interface_id", 1003, unless="interface-id"),
     _observed("vpc_id", 1006, unless="vpc-id"),
@@ -314,6 +321,8 @@ NAME_MAPPING: tuple[Mapped, ...] = (
             _endpoint(side, "subnet_name", 1102, fallback="subnet_id"),
             _endpoint(side, "vpc_name", 1103, fallback="vpc_id"),
             _endpoint(side, "service", 1104),
+            _endpoint(side, "owner", 1113),
+            _endpoint(side, "site", 1114),
             _endpoint(side, "az_id", 1105, is_identifier=True),
             _endpoint(side, "instance_id", 1106, is_identifier=True),
             _endpoint(side, "interface_id", 1107, is_identifier=True),
@@ -321,6 +330,10 @@ NAME_MAPPING: tuple[Mapped, ...] = (
             _endpoint(side, "vpc_id", 1109, is_identifier=True),
             _endpoint(side, "account_id", 1110, is_identifier=True),
             _endpoint(side, "region", 1111, is_identifier=True),
+            _endpoint(side, "instance_name", 1112, is_identifier=True),
+            _endpoint(side, "tags", 1115, is_identifier=True),
+            _endpoint(side, "group", 1116, is_identifier=True),
+            _endpoint(side, "cluster", 1117, is_identifier=True),
         )
     ),
 )  # fmt: skip

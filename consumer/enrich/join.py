@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from consumer.enrich import kernels
 from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind, Rows
+from consumer.model.flow_path import BY_INTERFACE_TYPE
 from consumer.model.inventory import EntityTable, Inventory, empty_inventory
 from consumer.model.log_format import LogFormat
 from consumer.model.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ COLUMNS = {
         Column("ingress_interface", Kind.UNSIGNED, kernels.OUT_INGRESS),
         Column("egress_interface", Kind.UNSIGNED, kernels.OUT_EGRESS),
         Column("exporter_address", Kind.UNSIGNED, kernels.OUT_EXPORTER),
+        Column("path", Kind.UNSIGNED, kernels.OUT_PATH),
     )
 }
 """What the join adds to every row."""
@@ -43,6 +45,10 @@ FIELDS = {
     "srcaddr": kernels.SOURCE,
     "dstaddr": kernels.DESTINATION,
     "start": kernels.START,
+    "traffic-path": kernels.TRAFFIC_PATH,  # the way of egress traffic, and who is at the other end of the hop
+    "interface-type": kernels.INTERFACE_TYPE,
+    "next-hop-interface-type": kernels.NEXT_HOP_TYPE,
+    "next-hop-vpc-id": kernels.NEXT_HOP_VPC,
 }
 _DIRECTIONS = {b"ingress": kernels.INGRESS, b"egress": kernels.EGRESS}
 _UNKNOWN_INTERFACES_KEPT = 1000
@@ -79,7 +85,7 @@ class Joiner:
         self._counts = np.zeros(kernels.COUNT_SIZE, dtype=np.int64)
         self._unknown_interfaces: dict[bytes, None] = {}
         self._found = np.zeros(0, dtype=np.int64)
-        self._interfaces = self._vpcs = self._directions = np.zeros(0, dtype=np.int32)
+        self._interfaces = self._vpcs = self._directions = self._kinds = np.zeros(0, dtype=np.int32)
         self._use_inventory(self._inventory)
 
     def join(self, batch: FlowBatch, rows: Rows, inventory: Inventory) -> JoinedColumns:
@@ -89,15 +95,16 @@ class Joiner:
         if len(self._found) < len(rows):
             self._found = np.zeros(len(rows), dtype=np.int64)
         out = np.empty((batch.row_count, kernels.OUT_SIZE), dtype=np.uint64)
-        index, reach, history = inventory.addresses, inventory.reach, inventory.history
+        index, networks, history = inventory.addresses, inventory.networks, inventory.history
         done = 0
         while done < len(rows):
             with np.errstate(over="ignore"):  # the hash wraps on purpose; without the compiler NumPy would warn
                 done = kernels.join_rows(
                     batch.words, rows, done, plan,
-                    self._interfaces, self._vpcs, self._directions,
-                    self._interface_vpcs, self._if_indexes, inventory.vpc_exporters,
-                    index.slots, np.uint64(index.bits), index.has_prefixes, reach.starts, reach.networks,
+                    self._interfaces, self._vpcs, self._directions, self._kinds,
+                    self._interface_views, self._if_indexes, self._row_paths, inventory.vpc_exporters,
+                    index.slots, np.uint64(index.bits), index.has_prefixes,
+                    networks.slots, np.uint64(networks.bits), networks.starts, networks.lengths, inventory.views.lines,
                     history.starts, history.until, history.rows,
                     self._memory, self._agent_address, out, self._counts,
                 )  # fmt: skip
@@ -124,17 +131,18 @@ class Joiner:
         elif vocabulary is self._vocabulary and len(vocabulary.starts) <= len(self._interfaces):
             return
         capacity = len(vocabulary.starts)
-        self._interfaces, self._vpcs, self._directions = (_unseen(capacity) for _ in range(3))
+        self._interfaces, self._vpcs, self._directions, self._kinds = (_unseen(capacity) for _ in range(4))
         self._vocabulary = vocabulary
 
     def _use_inventory(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._interface_vpcs = _integers(inventory.interfaces, "vpc")
+        self._interface_views = _integers(inventory.interfaces, "view")
         self._if_indexes = _integers(inventory.interfaces, "if_index")
+        self._row_paths = _integers(inventory.endpoints, "path")
         self._memory[:] = 0
 
     def _plan(self, batch: FlowBatch) -> NDArray[np.int64]:
-        """int64[9]: word of each column the kernel reads, -1 where the log format has none."""
+        """int64[13]: word of each column the kernel reads, -1 where the log format has none."""
         plan = self._plans.get(batch.log_format)
         if plan is None:
             plan = np.full(kernels.PLAN_SIZE, -1, dtype=np.int64)
@@ -152,7 +160,10 @@ class Joiner:
             (kernels.VPC, self._vpcs, self._vpc_number),
             (kernels.SOURCE_VPC, self._vpcs, self._vpc_number),
             (kernels.DESTINATION_VPC, self._vpcs, self._vpc_number),
+            (kernels.NEXT_HOP_VPC, self._vpcs, self._vpc_number),
             (kernels.DIRECTION, self._directions, self._direction),
+            (kernels.INTERFACE_TYPE, self._kinds, self._kind),
+            (kernels.NEXT_HOP_TYPE, self._kinds, self._kind),
         ):
             if plan[position] >= 0:
                 self._look_up(batch, rows, begin, int(plan[position]), table, meaning)
@@ -176,6 +187,10 @@ class Joiner:
     @staticmethod
     def _direction(name: bytes) -> int:
         return _DIRECTIONS.get(name, 0)
+
+    @staticmethod
+    def _kind(name: bytes) -> int:
+        return BY_INTERFACE_TYPE.get(name, 0)
 
 
 def _unseen(capacity: int) -> Table:

@@ -24,15 +24,20 @@ AMBIGUOUS = -1
 
 # Columns of the batch that the join reads, by position in `plan` (-1 = the log format has no such field).
 INTERFACE, RESOURCE, VPC, SOURCE_VPC, DESTINATION_VPC, DIRECTION, SOURCE, DESTINATION, START = range(9)
-PLAN_SIZE = 9
+TRAFFIC_PATH, INTERFACE_TYPE, NEXT_HOP_TYPE, NEXT_HOP_VPC = range(9, 13)
+PLAN_SIZE = 13
 # Values of the direction table.
 INGRESS, EGRESS = 1, 2
 # Columns of the result.
-OUT_INTERFACE, OUT_SOURCE, OUT_DESTINATION, OUT_INGRESS, OUT_EGRESS, OUT_EXPORTER = range(6)
-OUT_SIZE = 6
+OUT_INTERFACE, OUT_SOURCE, OUT_DESTINATION, OUT_INGRESS, OUT_EGRESS, OUT_EXPORTER, OUT_PATH = range(7)
+OUT_SIZE = 7
 # Positions in `counts`.
 UNKNOWN_INTERFACE, UNKNOWN_VPC, AMBIGUOUS_SOURCE, AMBIGUOUS_DESTINATION = range(4)
 COUNT_SIZE = 4
+# Columns of a view (model/address_index.py).
+VIEW_VPC, VIEW_REACHED, VIEW_NAMED = range(3)
+AWS_RANGES = 0
+"""Number of the list of AWS's public ranges."""
 
 MEMORY_BITS = 15
 """2^15 remembered addresses of 32 bytes: a megabyte, in the second-level cache of one core. With 5,000 distinct
@@ -49,6 +54,20 @@ _IPV6 = np.uint64(6)
 _PREFIX = np.uint64(8)
 _VPC_SHIFT = np.uint64(4)
 _WORD_BITS = np.uint64(64)
+_LIST_SHIFT = np.uint64(12)
+_LENGTH_SHIFT = np.uint64(4)
+# A packed network value: bit 61 ambiguous, then path, VPC and row.
+_VALUE_AMBIGUOUS = np.int64(1 << 61)
+_VALUE_PATH_SHIFT, _VALUE_PATH = np.int64(56), np.int64(31)
+_VALUE_VPC_SHIFT, _VALUE_VPC = np.int64(32), np.int64(0xFFFFFF)
+_VALUE_ROW = np.int64(0xFFFFFFFF)
+# A remembered result: path above the row, which may be negative.
+_KEPT_PATH_SHIFT = np.uint64(56)
+_KEPT_ROW = np.uint64((1 << 56) - 1)
+_SIGN_SHIFT = np.int64(8)
+# Ways that the kernel itself decides (model/flow_path.py).
+_SAME_VPC, _PEERING, _TRANSIT, _NAT, _INTERNET = (np.int64(way) for way in (1, 2, 3, 4, 5))
+_GATEWAY_ENDPOINT, _ENDPOINT, _VPN, _LOCAL, _EITHER, _APPLIANCE = (np.int64(way) for way in (6, 7, 8, 9, 10, 11))
 _IPV4_PREFIX_MASK = np.uint64(0xFFFFFFF0)  # /28 in the low half
 _IPV6_PREFIX_MASK = np.uint64(0xFFFF000000000000)  # /80: the upper 16 bits of the low half
 
@@ -99,68 +118,112 @@ def find_in_vpc(slots, bits, has_prefixes, vpc, high, low, family):  # type: ign
 
 
 @njit(**COMPILED)
-def longest_match(starts, networks, vpc, high, low, family):  # type: ignore[no-untyped-def]
-    """Position in `networks` of the longest prefix that `vpc` reaches; -1 none, -2 two VPCs with equal right."""
-    found = np.int64(-1)
-    for place in range(starts[vpc], starts[vpc + 1]):
-        if found >= 0 and networks[place, 5] < networks[found, 5]:
-            break
-        if (
-            networks[place, 4] == family
-            and (high & networks[place, 0]) == networks[place, 2]
-            and (low & networks[place, 1]) == networks[place, 3]
-        ):
-            if found < 0:
-                found = np.int64(place)
-            elif networks[place, 6] != networks[found, 6]:
-                return np.int64(-2)
-    return found
+def longest_match(slots, bits, starts, lengths, number, high, low, family):  # type: ignore[no-untyped-def]
+    """Packed value of the longest network of list `number` that holds the address; 0 when none does."""
+    for place in range(starts[number], starts[number + 1]):
+        if lengths[place, 0] == family:
+            scope = (np.uint64(number) << _LIST_SHIFT) | (lengths[place, 1] << _LENGTH_SHIFT) | family
+            value = find(slots, bits, scope, high & lengths[place, 2], low & lengths[place, 3])
+            if value != 0:
+                return value
+    return np.int64(0)
 
 
 @njit(**COMPILED)
-def resolve(slots, bits, has_prefixes, starts, networks, vpc, high, low, family):  # type: ignore[no-untyped-def]
-    """Endpoint row of an address as `vpc` sees it: > 0 found, 0 unknown, -1 ambiguous, less: a code of the history.
-    Never a flat map.
+def resolve(  # type: ignore[no-untyped-def]
+    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, view, high, low, family
+):  # fmt: skip
+    """(endpoint row, way) of an address as `view` sees it. Never a flat map.
 
-    Order: an interface of the VPC itself; the longest network it reaches, and there the interface, else the subnet,
-    else the VPC; at last public addresses (VPC 0), which mean the same whoever looks.
+    Row: > 0 found, 0 unknown, -1 ambiguous, less: a code of the history. Order: what the VPC itself holds (its local
+    route beats every other), an interface before a network; the longest network that the view reaches, and there the
+    interface, else subnet, else VPC; public addresses (VPC 0), which mean the same whoever looks; the user's names;
+    the site behind a gateway; AWS's public ranges.
     """
+    vpc = views[view, VIEW_VPC]
+    path = np.int64(0)
+    place = np.int64(0)
     if vpc > 0:
         row = find_in_vpc(slots, bits, has_prefixes, vpc, high, low, family)
         if row != 0:
-            return row
-        match = longest_match(starts, networks, vpc, high, low, family)
-        if match == -2:
-            return np.int64(-1)
-        if match >= 0:
-            target = np.int64(networks[match, 6])
-            place = np.int64(networks[match, 7])
-            if target != vpc:
+            return row, _SAME_VPC
+        value = longest_match(net_slots, net_bits, net_starts, net_lengths, vpc, high, low, family)
+        if value != 0:
+            return value & _VALUE_ROW, _SAME_VPC
+        value = longest_match(
+            net_slots, net_bits, net_starts, net_lengths, views[view, VIEW_REACHED], high, low, family
+        )
+        if value != 0:
+            path = (value >> _VALUE_PATH_SHIFT) & _VALUE_PATH
+            if value & _VALUE_AMBIGUOUS != 0:
+                return np.int64(-1), path
+            target = (value >> _VALUE_VPC_SHIFT) & _VALUE_VPC
+            place = value & _VALUE_ROW
+            if target > 0:
                 row = find_in_vpc(slots, bits, has_prefixes, target, high, low, family)
                 if row != 0:
-                    return row
-                inner = longest_match(starts, networks, target, high, low, family)
-                if inner >= 0 and np.int64(networks[inner, 6]) == target:
-                    place = np.int64(networks[inner, 7])
-            return place
-    return find(slots, bits, family, high, low)
+                    return row, path
+                value = longest_match(net_slots, net_bits, net_starts, net_lengths, target, high, low, family)
+                return (value & _VALUE_ROW if value != 0 else place), path
+    row = find(slots, bits, family, high, low)
+    if row == 0:
+        value = longest_match(net_slots, net_bits, net_starts, net_lengths, views[view, VIEW_NAMED], high, low, family)
+        row = value & _VALUE_ROW
+    if row == 0:
+        row = place
+    if row == 0:
+        value = longest_match(net_slots, net_bits, net_starts, net_lengths, AWS_RANGES, high, low, family)
+        row = value & _VALUE_ROW
+    return row, path
 
 
 @njit(**COMPILED)
-def resolve_remembered(slots, bits, has_prefixes, starts, networks, memory, vpc, high, low, family):  # type: ignore[no-untyped-def]
+def resolve_remembered(  # type: ignore[no-untyped-def]
+    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, view, high, low, family
+):  # fmt: skip
     """`resolve` behind a direct-mapped memory: uint64[2^MEMORY_BITS, 4] = scope, high, low, result. Null gives 0."""
     if family == _NULL:
-        return np.int64(0)
-    scope = (np.uint64(vpc) << _VPC_SHIFT) | family
+        return np.int64(0), np.int64(0)
+    scope = (np.uint64(view) << _VPC_SHIFT) | family
     place = np.int64(hash_of(scope, high, low) >> np.uint64(64 - MEMORY_BITS))
     if memory[place, 2] == low and memory[place, 0] == scope and memory[place, 1] == high:
-        return np.int64(memory[place, 3])
-    row = resolve(slots, bits, has_prefixes, starts, networks, vpc, high, low, family)
+        kept = memory[place, 3]
+        return np.int64(kept << np.uint64(_SIGN_SHIFT)) >> _SIGN_SHIFT, np.int64(kept >> _KEPT_PATH_SHIFT)
+    row, path = resolve(
+        slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, view, high, low, family
+    )
     memory[place, 0] = scope
     memory[place, 1] = high
     memory[place, 2] = low
-    memory[place, 3] = np.uint64(row)
-    return row
+    memory[place, 3] = (np.uint64(row) & _KEPT_ROW) | (np.uint64(path) << _KEPT_PATH_SHIFT)
+    return row, path
+
+
+@njit(**COMPILED)
+def stated_path(traffic_path):  # type: ignore[no-untyped-def]
+    """Way that the field traffic-path states without doubt, else 0."""
+    if traffic_path == 3:
+        return _VPN
+    if traffic_path == 4 or traffic_path == 5:
+        return _PEERING
+    if traffic_path == 6:
+        return _LOCAL
+    if traffic_path == 7:
+        return _GATEWAY_ENDPOINT
+    if traffic_path == 8:
+        return _INTERNET
+    return np.int64(0)
+
+
+@njit(**COMPILED)
+def narrowed_path(traffic_path, known):  # type: ignore[no-untyped-def]
+    """The way our metadata says, where the record leaves it open; what contradicts the record is not believed."""
+    if traffic_path == 1:
+        is_inside = known in (_NAT, _TRANSIT, _ENDPOINT, _APPLIANCE)
+        return known if is_inside else _SAME_VPC
+    if traffic_path == 2:
+        return known if known in (_INTERNET, _GATEWAY_ENDPOINT) else _EITHER
+    return known
 
 
 @njit(**COMPILED)
@@ -188,14 +251,19 @@ def join_rows(  # type: ignore[no-untyped-def]
     interface_table,
     vpc_table,
     direction_table,
-    interface_vpcs,
+    kind_table,
+    interface_views,
     if_indexes,
+    row_paths,
     exporters,
     slots,
     bits,
     has_prefixes,
-    starts,
-    networks,
+    net_slots,
+    net_bits,
+    net_starts,
+    net_lengths,
+    views,
     turn_starts,
     turn_until,
     turn_rows,
@@ -204,17 +272,19 @@ def join_rows(  # type: ignore[no-untyped-def]
     out,
     counts,
 ):
-    """Fill `out` uint64[n, 6] for rows[begin:]; returns the position in `rows` where a string was new, else len(rows).
+    """Fill `out` uint64[n, 7] for rows[begin:]; returns the position in `rows` where a string was new, else len(rows).
 
-    Tables are int32 by vocabulary id: interface id → interface row, vpc id → VPC number, direction text → 1 or 2.
-    `interface_vpcs`, `if_indexes`: uint64 by interface row. `turn_*`: the history. `exporters`: uint64 by VPC number.
-    `counts`: int64[4], added to. Rows that were joined before a stop are done; the caller resolves the strings and
-    calls again.
+    Tables are int32 by vocabulary id: interface id → interface row, vpc id → VPC number (which is a view too),
+    direction text → 1 or 2, interface type → way. `interface_views`, `if_indexes`: uint64 by interface row.
+    `row_paths`: uint64 by endpoint row. `net_*`, `views`: the networks. `turn_*`: the history. `exporters`: uint64 by
+    VPC number. `counts`: int64[4], added to. Rows that were joined before a stop are done; the caller resolves the
+    strings and calls again.
     """
     interface_word, resource_word, vpc_word = plan[INTERFACE], plan[RESOURCE], plan[VPC]
     source_vpc_word, destination_vpc_word = plan[SOURCE_VPC], plan[DESTINATION_VPC]
     direction_word, source_word, destination_word = plan[DIRECTION], plan[SOURCE], plan[DESTINATION]
-    start_word = plan[START]
+    start_word, path_word, type_word = plan[START], plan[TRAFFIC_PATH], plan[INTERFACE_TYPE]
+    hop_type_word, hop_vpc_word = plan[NEXT_HOP_TYPE], plan[NEXT_HOP_VPC]
     for position in range(begin, len(rows)):
         at = rows[position]
         moment = words[at, start_word] if start_word >= 0 else _NULL
@@ -229,41 +299,93 @@ def join_rows(  # type: ignore[no-untyped-def]
                 return position
             interface = row_at(turn_starts, turn_until, turn_rows, code, moment)
             has_interface = number != 0
-        vpc = np.int64(interface_vpcs[interface]) if interface > 0 else np.int64(0)
-        if vpc == 0 and vpc_word >= 0:
-            vpc = np.int64(vpc_table[np.int64(words[at, vpc_word])])
-        source_vpc = vpc
-        destination_vpc = vpc
+        view = np.int64(interface_views[interface]) if interface > 0 else np.int64(0)
+        if view == 0 and vpc_word >= 0:
+            view = np.int64(vpc_table[np.int64(words[at, vpc_word])])
+        source_view = view
+        destination_view = view
         if source_vpc_word >= 0:
-            source_vpc = np.int64(vpc_table[np.int64(words[at, source_vpc_word])])
+            source_view = np.int64(vpc_table[np.int64(words[at, source_vpc_word])])
         if destination_vpc_word >= 0:
-            destination_vpc = np.int64(vpc_table[np.int64(words[at, destination_vpc_word])])
+            destination_view = np.int64(vpc_table[np.int64(words[at, destination_vpc_word])])
         direction = np.int64(0)
         if direction_word >= 0:
             direction = np.int64(direction_table[np.int64(words[at, direction_word])])
-        if vpc < 0 or source_vpc < 0 or destination_vpc < 0 or direction < 0:
+        hop_vpc = np.int64(0)
+        if hop_vpc_word >= 0:
+            hop_vpc = np.int64(vpc_table[np.int64(words[at, hop_vpc_word])])
+        hop_kind = np.int64(0)
+        if hop_type_word >= 0:
+            hop_kind = np.int64(kind_table[np.int64(words[at, hop_type_word])])
+        kind = np.int64(0)
+        if type_word >= 0:
+            kind = np.int64(kind_table[np.int64(words[at, type_word])])
+        if view < 0 or source_view < 0 or destination_view < 0 or direction < 0:
             return position
+        if hop_vpc < 0 or hop_kind < 0 or kind < 0:
+            return position
+        vpc = views[view, VIEW_VPC]
 
         source = np.int64(0)
+        source_path = np.int64(0)
         if source_word >= 0:
-            source = resolve_remembered(
-                slots, bits, has_prefixes, starts, networks, memory, source_vpc,
-                words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
-            )  # fmt: skip
+            if hop_vpc > 0 and hop_vpc != vpc and direction == INGRESS:
+                source, source_path = resolve_remembered(
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, hop_vpc,
+                    words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
+                )  # fmt: skip
+                source = source if source_path == _SAME_VPC else np.int64(0)
+                source_path = _PEERING
+            if source == 0:
+                source, source_path = resolve_remembered(
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, source_view,
+                    words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
+                )  # fmt: skip
             source = row_at(turn_starts, turn_until, turn_rows, source, moment)
             if source == AMBIGUOUS:
                 counts[AMBIGUOUS_SOURCE] += 1
                 source = np.int64(0)
         destination = np.int64(0)
+        destination_path = np.int64(0)
         if destination_word >= 0:
-            destination = resolve_remembered(
-                slots, bits, has_prefixes, starts, networks, memory, destination_vpc,
-                words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
-            )  # fmt: skip
+            if hop_vpc > 0 and hop_vpc != vpc and direction == EGRESS:
+                destination, destination_path = resolve_remembered(
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, hop_vpc,
+                    words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
+                )  # fmt: skip
+                destination = destination if destination_path == _SAME_VPC else np.int64(0)
+                destination_path = _PEERING
+            if destination == 0:
+                destination, destination_path = resolve_remembered(
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory,
+                    destination_view,
+                    words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
+                )  # fmt: skip
             destination = row_at(turn_starts, turn_until, turn_rows, destination, moment)
             if destination == AMBIGUOUS:
                 counts[AMBIGUOUS_DESTINATION] += 1
                 destination = np.int64(0)
+
+        # ── the way: the record's own word first, then what the recording interface is, then where the far end lies ──
+        traffic_path = words[at, path_word] if path_word >= 0 else _NULL
+        path = stated_path(traffic_path)
+        if path == 0:
+            path = hop_kind
+        if path == 0 and interface > 0:
+            path = np.int64(row_paths[interface])
+        if path == 0:
+            path = kind
+        if path == 0 and source_vpc_word >= 0:
+            path = _TRANSIT
+        if path == 0:
+            is_source_far = direction == INGRESS or (direction == 0 and source_path != _SAME_VPC)
+            far = source if is_source_far else destination
+            path = source_path if is_source_far else destination_path
+            if path == _SAME_VPC and row_paths[far] != _NULL:
+                path = np.int64(row_paths[far])
+            if path == 0 and hop_vpc > 0:
+                path = _SAME_VPC if hop_vpc == vpc else _PEERING
+            path = narrowed_path(traffic_path, path)
 
         if has_interface and interface == 0:
             counts[UNKNOWN_INTERFACE] += 1
@@ -278,4 +400,5 @@ def join_rows(  # type: ignore[no-untyped-def]
         out[at, OUT_INGRESS] = _NULL if direction == EGRESS else if_index
         out[at, OUT_EGRESS] = _NULL if direction == INGRESS else if_index
         out[at, OUT_EXPORTER] = exporter
+        out[at, OUT_PATH] = np.uint64(path)
     return len(rows)

@@ -1,4 +1,4 @@
-"""Addresses as a kernel can search them: an exact table, and the networks a VPC reaches.
+"""Addresses as a kernel can search them: an exact table, and lists of networks.
 
 Belongs here: the arrays and building them (NumPy, once per snapshot). Does not: searching (enrich/kernels.py, which
 must use the same scope and the same hash) or knowing what AWS said (discovery/).
@@ -93,54 +93,105 @@ def _merge_equal_keys(keys: Words, rows: NDArray[np.int64]) -> tuple[Words, NDAr
 
 
 @dataclass(frozen=True, slots=True)
-class Reachable:
-    """A network that a VPC reaches: addresses in it belong to VPC `vpc`; `endpoint` names the place when nothing
-    better is known (a subnet's or a VPC's row)."""
+class Listed:
+    """One network of a list: addresses in it belong to VPC `vpc` (0 = to none that is known), `endpoint` names the
+    place when nothing better is known (row of a subnet, VPC or site, 0 = nothing), `path` leads there."""
 
     network: Network
-    vpc: int
-    endpoint: int
+    vpc: int = 0
+    endpoint: int = 0
+    path: int = 0
+
+
+LISTED_BIT, AMBIGUOUS_BIT = 62, 61
+PATH_SHIFT, VPC_SHIFT = 56, 32
+"""How a network's value is packed: bit 62 always, bit 61 when two VPCs have equal right to it, then path, VPC, row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reach:
-    """Networks by observing VPC, longest prefix first.
+class Networks:
+    """Numbered lists of networks, searched for the longest prefix by one hash probe a prefix length.
 
-    `starts`: int64[v + 2]; VPC number i reaches `networks[starts[i] : starts[i + 1]]`.
-    `networks`: uint64[r, 8] = mask high, mask low, network high, network low, family, prefix length, VPC, endpoint
-    row. One row is one cache line.
+    List 0: AWS's public ranges. List i ≤ number of VPCs: what VPC i itself holds. Further lists: what a view reaches
+    outside of its VPC, and the user's own names. `slots`, `bits`: as in AddressIndex, the scope being
+    `list_scope(...)`, the value packed. `starts`: int64[l + 1]; list i has the prefix lengths
+    `lengths[starts[i] : starts[i + 1]]`. `lengths`: uint64[k, 4] = family, length, mask high, mask low; longest first.
     """
 
+    slots: Words
+    bits: int
     starts: NDArray[np.int64]
-    networks: Words
+    lengths: Words
 
 
-def build_reach(by_vpc: Iterable[Iterable[Reachable]]) -> Reach:
-    """`by_vpc`: for VPC number 1, 2, … what it reaches, its own networks included. Of equal networks of one VPC the
-    first given is found."""
-    starts = [0, 0]
-    lines: list[tuple[int, ...]] = []
-    for reachable in by_vpc:
-        lines += sorted(dict.fromkeys(map(_line, reachable)), key=lambda line: -line[5])
-        starts.append(len(lines))
-    networks = np.array(lines, dtype=np.uint64).reshape(len(lines), 8)
-    return Reach(np.array(starts, dtype=np.int64), networks)
+def list_scope(number: int, length: int, family: int) -> int:
+    """First word of the key of a network."""
+    return number << 12 | length << 4 | family
 
 
-def _line(item: Reachable) -> tuple[int, ...]:
-    network = item.network
-    mask_high, mask_low = _mask(network.version, network.prefixlen)
-    value = int(network.network_address)
-    return (
-        mask_high,
-        mask_low,
-        value >> 64,
-        value & LOW_HALF,
-        network.version,
-        network.prefixlen,
-        item.vpc,
-        item.endpoint,
+def build_networks(lists: Iterable[Iterable[Listed]]) -> Networks:
+    """Of equal networks in a list: a known place beats an unknown one, of one VPC the first given is found, two VPCs
+    (or two places outside of VPCs) make it ambiguous."""
+    starts = [0]
+    lengths: list[tuple[int, int, int, int]] = []
+    keys: list[tuple[int, int, int]] = []
+    values: list[int] = []
+    for number, items in enumerate(lists):
+        merged: dict[Network, int] = {}
+        for item in items:
+            here = merged.get(item.network)
+            merged[item.network] = _packed(item) if here is None else _merged(here, _packed(item))
+        sizes = {(network.version, network.prefixlen) for network in merged}
+        for family, length in sorted(sizes, key=lambda size: (-size[1], size[0])):
+            lengths.append((family, length, *_mask(family, length)))
+        starts.append(len(lengths))
+        for network, value in merged.items():
+            address = int(network.network_address)
+            scope = list_scope(number, network.prefixlen, network.version)
+            keys.append((scope, address >> 64, address & LOW_HALF))
+            values.append(value)
+    index = build_address_index(np.array(keys, dtype=np.uint64).reshape(len(keys), 3), np.array(values, dtype=np.int64))
+    return Networks(
+        index.slots,
+        index.bits,
+        np.array(starts, dtype=np.int64),
+        np.array(lengths, dtype=np.uint64).reshape(len(lengths), 4),
     )
+
+
+_TARGET = (1 << PATH_SHIFT) - 1
+_ENDPOINT = (1 << VPC_SHIFT) - 1
+
+
+def _packed(item: Listed) -> int:
+    return 1 << LISTED_BIT | item.path << PATH_SHIFT | item.vpc << VPC_SHIFT | item.endpoint
+
+
+def _merged(first: int, second: int) -> int:
+    ambiguous = 1 << AMBIGUOUS_BIT
+    one, other = first & _TARGET, second & _TARGET
+    if (first | second) & ambiguous:
+        return first | ambiguous
+    if one and other:
+        vpcs = one >> VPC_SHIFT, other >> VPC_SHIFT
+        is_same = vpcs[0] == vpcs[1] if any(vpcs) else one == other
+        path = first if first >> PATH_SHIFT == second >> PATH_SHIFT else first & ~(31 << PATH_SHIFT)
+        return first if is_same else path | ambiguous
+    if one or other:
+        return first if one else second
+    return first if first == second else 1 << LISTED_BIT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """From where an address is looked at: view i ≤ number of VPCs is VPC i with its main route table, further ones are
+    VPCs with another route table, view 0 is nowhere.
+
+    `lines`: int64[v, 3] = VPC number, list of what is reached outside of the VPC, list of the user's names for what
+    no VPC holds.
+    """
+
+    lines: NDArray[np.int64]
 
 
 def _mask(family: int, length: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.model.address_index import AddressIndex, Reach, build_address_index, build_reach
+from consumer.model.address_index import AddressIndex, Networks, Views, build_address_index, build_networks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +72,17 @@ def build_history(groups: Sequence[Sequence[tuple[int, int]]]) -> History:
 class Inventory:
     """One snapshot.
 
-    `interfaces`: one row an elastic network interface (and regional NAT gateway). Columns: strings `interface_id,
-    name, instance_id, instance_name, subnet_id, subnet_name, vpc_id, vpc_name, account_id, region, az_id,
-    service`; integers `if_index` (synthetic, stable, 31 bits), `vpc` (dense number of the VPC, ≥ 1),
+    `interfaces`: one row an elastic network interface (and regional NAT gateway). Columns: strings as the endpoints;
+    integers `if_index` (synthetic, stable, 31 bits), `vpc` (dense number of the VPC, ≥ 1), `view` (≥ 1),
     `exporter_address` (IPv4).
     `interface_rows`: interface id → row, or code of `history` (also resource id → row).
-    `endpoints`: one row a thing that can stand behind an address. Strings `name, instance_id, interface_id,
-    subnet_id, subnet_name, vpc_id, vpc_name, account_id, region, az_id, service`. Subnets and VPCs have rows too: an
-    address nobody claims is at least placed.
+    `endpoints`: one row a thing that can stand behind an address; its first rows are the interfaces. Strings `name,
+    instance_id, instance_name, instance_type, interface_id, subnet_id, subnet_name, vpc_id, vpc_name, account_id,
+    region, az_id, service, owner, site, tags, group, cluster`; integer `path` (model/flow_path.py) where the thing is
+    a next hop itself. Subnets, VPCs, sites behind transit gateways, the user's own networks and AWS's public ranges
+    have rows too: an address nobody claims is at least placed.
     `addresses`: (VPC, address) → row in `endpoints`, or code of `history`; VPC 0 = public addresses, valid whoever
-    looks. `reach`: per VPC the networks it reaches, its own first of all, and whose they are.
+    looks. `networks`, `views`: what each VPC holds and what each of its route tables reaches.
     `vpc_numbers`: vpc id → dense number ≥ 1, of this snapshot only. `vpc_exporters`: uint64[v + 1], exporter address
     (IPv4) by VPC number, 0 = none given.
     `history`: rows of both tables that took turns, so that a record is named by what was true when it started.
@@ -91,7 +92,8 @@ class Inventory:
     interface_rows: Mapping[bytes, int]
     endpoints: EntityTable
     addresses: AddressIndex
-    reach: Reach
+    networks: Networks
+    views: Views
     vpc_numbers: Mapping[bytes, int]
     vpc_exporters: NDArray[np.uint64]
     taken_at: float = 0.0
@@ -105,7 +107,8 @@ def empty_inventory() -> Inventory:
         interface_rows={},
         endpoints=empty_table("endpoint"),
         addresses=build_address_index(np.zeros((0, 3), dtype=np.uint64), np.zeros(0, dtype=np.int64)),
-        reach=build_reach(()),
+        networks=build_networks(((),)),
+        views=Views(np.zeros((1, 3), dtype=np.int64)),
         vpc_numbers={},
         vpc_exporters=np.zeros(1, dtype=np.uint64),
     )

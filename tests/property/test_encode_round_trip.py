@@ -157,7 +157,7 @@ def _text(value: Value) -> bytes:
 @given(
     batch=batches(),
     profile=st.sampled_from(["core", "iana", "full"]),
-    message_size=st.integers(548, 8900),
+    message_size=st.integers(592, 8900),
     pads=st.booleans(),
     name=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300),
     data=st.data(),
@@ -244,7 +244,7 @@ def _is_whole(value: bytes) -> bool:
 @settings(deadline=None, max_examples=40)
 @given(
     sizes=st.lists(st.integers(0, 4000), min_size=1, max_size=20),
-    message_size=st.integers(548, 8900),
+    message_size=st.integers(592, 8900),
     pads=st.booleans(),
 )
 @example(sizes=[65_000, 0, 3], message_size=600, pads=False)

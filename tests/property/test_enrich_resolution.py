@@ -108,10 +108,11 @@ class Reference:
         return self._one(exact) or self._one(delegated)
 
     def _owner(self, observer: str, address: str) -> str:
+        if _within(address, self.networks[observer]):
+            return observer  # the local route comes first
         lengths: dict[str, int] = {}
-        for vpc in (observer, *self.peers[observer]):
-            own_subnets = [text for one in self.part.subnets if one.vpc_id == observer == vpc for text in one.networks]
-            for text in (*self.networks[vpc], *own_subnets):
+        for vpc in self.peers[observer]:
+            for text in self.networks[vpc]:
                 if _holds(ip_network(text), address):
                     lengths[vpc] = max(lengths.get(vpc, -1), ip_network(text).prefixlen)
         best = [vpc for vpc, length in lengths.items() if length == max(lengths.values())]

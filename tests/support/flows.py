@@ -8,24 +8,25 @@ from ipaddress import ip_address
 import numpy as np
 
 from consumer.discovery.estate import Interface, Part
-from consumer.discovery.snapshot import build_inventory, if_index_owners, merge
+from consumer.discovery.snapshot import Knowledge, build_inventory, if_index_owners, merge
 from consumer.model.address_index import LOW_HALF
 from consumer.model.flow_batch import Column, FlowBatch, Kind
 from consumer.model.inventory import Inventory
 from consumer.model.log_format import LogFormat
 from consumer.model.vocabulary import Vocabulary
 
+_NUMBERS = ("start", "traffic-path")
 _ADDRESSES = ("srcaddr", "dstaddr", "pkt-srcaddr", "pkt-dstaddr")
 
 
 def flow_batch(records: Sequence[Mapping[str, str]], vocabulary: Vocabulary | None = None) -> FlowBatch:
-    """Rows from texts by field; a field that a record does not have, or `-`, is null. `start` is a number, addresses
-    are addresses, all others strings."""
+    """Rows from texts by field; a field that a record does not have, or `-`, is null. `start` and
+    `traffic-path` are numbers, addresses are addresses, all others strings."""
     vocabulary = vocabulary or Vocabulary(1024, 1 << 16)
     columns: dict[str, Column] = {}
     word = 0
     for name in dict.fromkeys(name for record in records for name in record):
-        kind = Kind.ADDRESS if name in _ADDRESSES else Kind.UNSIGNED if name == "start" else Kind.STRING
+        kind = Kind.ADDRESS if name in _ADDRESSES else Kind.UNSIGNED if name in _NUMBERS else Kind.STRING
         columns[name] = Column(name, kind, word)
         word += columns[name].word_count
     words = np.zeros((len(records), word), dtype=np.uint64)
@@ -54,11 +55,13 @@ def all_rows(batch: FlowBatch) -> np.typing.NDArray[np.int64]:
     return np.arange(batch.row_count, dtype=np.int64)
 
 
-def inventory_of(*parts: Part, exporters: Mapping[str, int] | None = None) -> Inventory:
+def inventory_of(
+    *parts: Part, exporters: Mapping[str, int] | None = None, knowledge: Knowledge | None = None
+) -> Inventory:
     """A snapshot of these parts. ifIndexes count from 1 in order; VPCs have no exporter address unless given."""
     estate = merge(parts)
     if_indexes = {owner: number for number, owner in enumerate(if_index_owners(estate), 1)}
-    return build_inventory(estate, if_indexes, exporters or {}, 0.0)
+    return build_inventory(estate, if_indexes, exporters or {}, 0.0, knowledge)
 
 
 def interface(id: str, vpc_id: str, *addresses: str, **other: object) -> Interface:  # noqa: A002  AWS's word

@@ -10,6 +10,7 @@ from consumer.discovery import estate
 from consumer.discovery.estate import Instance, NatGateway, Peer, Peering, Subnet, Vpc
 
 TAGS = [{"Key": "Name", "Value": "shop"}, {"Key": "owner", "Value": "web team"}]
+READ_TAGS = {"Name": "shop", "owner": "web team"}
 
 
 def test_a_vpc_has_every_associated_network_once() -> None:
@@ -23,7 +24,7 @@ def test_a_vpc_has_every_associated_network_once() -> None:
     }
 
     networks = ("10.0.0.0/16", "100.64.0.0/16", "2600:1f18::/56")
-    assert list(estate.vpcs_in(raw)) == [Vpc("vpc-1", "shop", "111111111111", networks)]
+    assert list(estate.vpcs_in(raw)) == [Vpc("vpc-1", "shop", "111111111111", networks, tags=READ_TAGS)]
 
 
 def test_a_subnet_without_ipv4_and_without_tags_is_read() -> None:
@@ -76,9 +77,9 @@ def test_an_interface_of_which_aws_tells_only_the_id_is_read() -> None:
 
 
 def test_all_instances_of_a_reservation_are_read() -> None:
-    raw: Any = {"Instances": [{"InstanceId": "i-1", "Tags": TAGS}, {"InstanceId": "i-2"}]}
+    raw: Any = {"Instances": [{"InstanceId": "i-1", "InstanceType": "m7g.large", "Tags": TAGS}, {"InstanceId": "i-2"}]}
 
-    assert list(estate.instances_in(raw)) == [Instance("i-1", "shop"), Instance("i-2", "")]
+    assert list(estate.instances_in(raw)) == [Instance("i-1", "shop", "m7g.large", READ_TAGS), Instance("i-2", "")]
 
 
 @pytest.mark.parametrize("state", ["deleted", "failed"])

@@ -11,6 +11,15 @@ import pytest
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Role, Target
 from consumer.discovery.estate import Attachment, NatGateway, Part, Past, Peer, Peering, Subnet, TransitGateway, Vpc
+from consumer.discovery.estate_routes import (
+    ElasticAddress,
+    Endpoint,
+    GatewayRoute,
+    GatewayTable,
+    PrefixList,
+    Route,
+    RouteTable,
+)
 from consumer.discovery.part_file import load_part, part_file, save_part
 from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
@@ -33,6 +42,19 @@ PART = Part(
     flow_logs=(flow_log("1", error="Access error"),),
     transit_gateways=(TransitGateway("tgw-1", "hub", "1"),),
     attachments=(Attachment("tgw-attach-1", "", "tgw-1", "vpc", "vpc-1", "1", "available", "tgw-rtb-1"),),
+    route_tables=(
+        RouteTable(
+            "rtb-1",
+            "vpc-1",
+            True,
+            ("s",),
+            (Route("0.0.0.0/0", "igw-1"), Route("pl-1", "")),
+        ),
+    ),
+    endpoints=(Endpoint("vpce-1", "s3", "Gateway", "com.amazonaws.us-east-1.s3", "vpc-1", ()),),
+    elastic_addresses=(ElasticAddress("eipalloc-1", "", "198.51.100.1", "", ""),),
+    gateway_tables=(GatewayTable("tgw-rtb-1", "tgw-1", (GatewayRoute("10.0.0.0/8", ("tgw-attach-1",), True),)),),
+    prefix_lists=(PrefixList("pl-1", ("3.5.0.0/19",)),),
     unread=frozenset({"instances"}),
     past=(Past(WEB, "old", 99.5),),
 )
@@ -65,14 +87,16 @@ def same(one: Inventory, other: Inventory) -> bool:
             getattr(getattr(one, table), kind).values(), getattr(getattr(other, table), kind).values(), strict=True
         )
     ]
-    arrays += [(one.addresses.slots, other.addresses.slots), (one.reach.networks, other.reach.networks)]
-    arrays += [(one.reach.starts, other.reach.starts), (one.vpc_exporters, other.vpc_exporters)]
+    arrays += [(one.addresses.slots, other.addresses.slots), (one.networks.slots, other.networks.slots)]
+    arrays += [(one.networks.starts, other.networks.starts), (one.vpc_exporters, other.vpc_exporters)]
+    arrays += [(one.networks.lengths, other.networks.lengths), (one.views.lines, other.views.lines)]
     arrays += [(one.history.rows, other.history.rows), (one.history.until, other.history.until)]
     return (
         all(mine.dtype == theirs.dtype and np.array_equal(mine, theirs) for mine, theirs in arrays)
         and tuple(one.interfaces.texts) == tuple(other.interfaces.texts)
         and dict(one.interface_rows) == dict(other.interface_rows)
         and dict(one.vpc_numbers) == dict(other.vpc_numbers)
+        and one.networks.bits == other.networks.bits
         and (one.taken_at, one.addresses.bits, one.addresses.has_prefixes)
         == (other.taken_at, other.addresses.bits, other.addresses.has_prefixes)
     )
@@ -96,7 +120,14 @@ def test_the_arrays_of_a_snapshot_are_the_kind_the_kernels_were_compiled_for(tmp
     loaded = load_snapshot(tmp_path / "snapshot")
 
     assert loaded is not None
-    for array in (loaded.addresses.slots, loaded.reach.networks, loaded.history.until, loaded.vpc_exporters):
+    for array in (
+        loaded.addresses.slots,
+        loaded.networks.slots,
+        loaded.networks.lengths,
+        loaded.views.lines,
+        loaded.history.until,
+        loaded.vpc_exporters,
+    ):
         assert array.flags.writeable
         assert array.flags.c_contiguous
         assert array.flags.aligned

@@ -7,7 +7,8 @@ from ipaddress import IPv4Address
 import numpy as np
 
 from consumer.discovery.estate import Instance, NatGateway, Part, Peer, Peering, Subnet, Vpc
-from consumer.discovery.snapshot import ENDPOINT_COLUMNS, INTERFACE_COLUMNS, merge
+from consumer.discovery.places import COLUMNS
+from consumer.discovery.snapshot import merge
 from consumer.model.inventory import Inventory
 from tests.support.flows import interface, inventory_of
 
@@ -31,9 +32,9 @@ def test_row_zero_of_both_tables_knows_nothing() -> None:
     for table in (inventory.interfaces, inventory.endpoints):
         assert {table.text(name, 0) for name in table.strings} == {b""}
         assert {int(column[0]) for column in table.integers.values()} <= {0}
-    assert set(inventory.interfaces.strings) == set(INTERFACE_COLUMNS)
-    assert set(inventory.endpoints.strings) == set(ENDPOINT_COLUMNS)
-    assert set(inventory.interfaces.integers) == {"if_index", "vpc", "exporter_address"}
+    assert set(inventory.interfaces.strings) == set(inventory.endpoints.strings) == set(COLUMNS)
+    assert set(inventory.interfaces.integers) == {"if_index", "vpc", "view", "exporter_address"}
+    assert set(inventory.endpoints.integers) == {"path"}
 
 
 def test_an_interface_is_the_same_row_in_both_tables() -> None:
@@ -132,7 +133,12 @@ def test_vpcs_are_numbered_from_one_and_carry_their_exporter_address() -> None:
     assert inventory.vpc_numbers == {b"vpc-a": 1, b"vpc-b": 2}
     assert inventory.vpc_exporters.tolist() == [0, 0, address]
     columns = {name: column.tolist() for name, column in inventory.interfaces.integers.items()}
-    assert columns == {"if_index": [0, 1, 2], "vpc": [0, 2, 1], "exporter_address": [0, address, 0]}
+    assert columns == {
+        "if_index": [0, 1, 2],
+        "vpc": [0, 2, 1],
+        "view": [0, 2, 1],
+        "exporter_address": [0, address, 0],
+    }
 
 
 def test_a_peering_seen_from_both_sides_counts_once() -> None:
@@ -141,9 +147,11 @@ def test_a_peering_seen_from_both_sides_counts_once() -> None:
     one = part(vpcs=(Vpc("vpc-1", "", OWNER, ("10.0.0.0/16",)),), peerings=(peering,))
     other = part(GUEST, vpcs=(Vpc("vpc-2", "", GUEST, ("10.1.0.0/16", "10.2.0.0/16")),), peerings=(peering,))
 
-    reach = inventory_of(one, other).reach
-    reached = [[int(word) for word in row] for row in reach.networks[reach.starts[1] : reach.starts[2], 5:7]]
-    assert reached == [[16, 1], [16, 2], [16, 2]], "own network, and both of the peer, though the peering names one"
+    inventory = inventory_of(one, other)
+    reached = inventory.views.lines[inventory.vpc_numbers[b"vpc-1"], 1]
+    networks = {(scope >> 12, low) for scope, _, low, _ in inventory.networks.slots.tolist() if scope >> 12 == reached}
+    blocks = {int(IPv4Address(text)) for text in ("10.1.0.0", "10.2.0.0")}
+    assert networks == {(reached, block) for block in blocks}, "both of the peer's, though the peering names one"
 
 
 def test_networks_are_searched_longest_first() -> None:
@@ -155,8 +163,9 @@ def test_networks_are_searched_longest_first() -> None:
         )
     )
 
-    lengths = inventory.reach.networks[:, 5].tolist()
-    assert lengths == sorted(lengths, reverse=True) == [56, 24, 16, 8]
+    networks = inventory.networks
+    lengths = networks.lengths[networks.starts[1] : networks.starts[2], 1].tolist()
+    assert lengths == [56, 24, 16, 8]
 
 
 def test_an_estate_of_nothing_is_a_snapshot_of_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.decode.fields import DEFAULT_FORMAT, FIELDS, TRANSIT_GATEWAY_FORMAT
+from consumer.discovery.places import COLUMNS as PLACE_COLUMNS
 from consumer.encode.layout import build_layout, select_lines
 from consumer.encode.mapping import (
     DEFAULT_FIELDS,
@@ -25,11 +26,8 @@ from consumer.model.flow_batch import Column, Kind
 from tests.unit.encode.building import columns_of
 from tests.unit.encode.samples import ALL_VPC
 
-_INTERFACE_COLUMNS = {
-    "interface_id", "name", "instance_id", "instance_name", "subnet_id", "subnet_name", "vpc_id", "vpc_name",
-    "account_id", "region", "az_id", "service",
-}  # fmt: skip
-_ENDPOINT_COLUMNS = _INTERFACE_COLUMNS - {"instance_name"}
+_INTERFACE_COLUMNS = set(PLACE_COLUMNS)
+_ENDPOINT_COLUMNS = _INTERFACE_COLUMNS - {"instance_type"}
 _KINDS = {
     Place.ADDRESS: Kind.ADDRESS,
     Place.WORD: Kind.UNSIGNED,

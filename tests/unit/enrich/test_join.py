@@ -99,6 +99,7 @@ def test_a_flow_gets_its_interface_and_both_ends() -> None:
     assert end(joined, "source") == {
         "name": "web-1",
         "instance_id": "i-web",
+        "instance_name": "web-1",
         "interface_id": "eni-web",
         "subnet_id": "subnet-a",
         "subnet_name": "shop-a",

@@ -16,15 +16,17 @@ def test_a_remembered_address_of_another_vpc_at_the_same_place_is_not_believed()
     mine, theirs = scope_of(1, 4), scope_of(2, 4)
     home = hashes(*(np.array([word], dtype=np.uint64) for word in (mine, 0, address)))[0]
     memory[int(home) >> (64 - kernels.MEMORY_BITS)] = (theirs, 0, address, 7)
-    starts = np.zeros(4, dtype=np.int64)  # VPCs 1 and 2 reach nothing
+    starts = np.zeros(4, dtype=np.int64)  # VPCs 1 and 2 hold nothing
+    views = np.array([(0, 0, 0), (1, 0, 0), (2, 0, 0)], dtype=np.int64)
 
     with np.errstate(over="ignore"):
-        row = kernels.resolve_remembered(
-            nothing.addresses.slots, np.uint64(nothing.addresses.bits), False, starts, nothing.reach.networks,
+        found = kernels.resolve_remembered(
+            nothing.addresses.slots, np.uint64(nothing.addresses.bits), False,
+            nothing.networks.slots, np.uint64(nothing.networks.bits), starts, nothing.networks.lengths, views,
             memory, np.int64(1), np.uint64(0), address, np.uint64(4),
         )  # fmt: skip
 
-    assert row == 0
+    assert found == (0, 0)
 
 
 def test_new_strings_are_found_once_and_marked_as_seen() -> None:

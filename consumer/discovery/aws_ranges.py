@@ -1,0 +1,116 @@
+"""AWS's public address ranges: which service and region an address outside belongs to.
+
+Belongs here: reading `ip-ranges.json` (VPC user guide, "AWS IP address ranges"), the one we ship, and the newer one
+that an agent may fetch. Does not: searching (enrich/kernels.py), when to fetch (inventory.py).
+"""
+
+from __future__ import annotations
+
+import gzip
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import orjson
+
+from consumer.discovery.routing import network
+from consumer.telemetry.logs import get_logger
+
+SHIPPED = "data/aws-ip-ranges.json.gz"
+KEPT_NAME = "ip-ranges.json"
+FETCH_TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 32 * 1024 * 1024
+"""The file has 2 MB in 2026; a proxy's page or an endless answer must not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRange:
+    """One prefix. `service`: AWS's own word (S3, EC2, CLOUDFRONT, …)."""
+
+    cidr: str
+    service: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRanges:
+    """`created_at`: when AWS made the file, seconds since the epoch; 0 = there is none."""
+
+    created_at: float = 0.0
+    ranges: tuple[AwsRange, ...] = ()
+
+
+def parse_ranges(content: bytes) -> AwsRanges:
+    """The file, each prefix once. ValueError when it is not that file.
+
+    AMAZON is the word for everything: another one for the same prefix says more, and so does a service whose prefix
+    holds one that is only AMAZON's. EC2 is what customers rent; a service that runs there says more.
+    """
+    try:
+        raw = orjson.loads(content)
+        created = datetime.strptime(raw["createDate"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC).timestamp()
+        lines = [(one["ip_prefix"], one["service"], one["region"]) for one in raw["prefixes"]]
+        lines += [(one["ipv6_prefix"], one["service"], one["region"]) for one in raw["ipv6_prefixes"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not AWS's ip-ranges.json: {type(error).__name__} {error}") from error
+    best: dict[str, AwsRange] = {}
+    for cidr, service, region in sorted(lines, key=lambda line: (_rank(line[1]), line[1])):
+        best.setdefault(cidr, AwsRange(cidr, service, region))
+    return AwsRanges(created, tuple(_telling(best.values())))
+
+
+def _rank(service: str) -> int:
+    return {"AMAZON": 2, "EC2": 1}.get(service, 0)
+
+
+def _telling(ranges: Iterable[AwsRange]) -> Iterable[AwsRange]:
+    """Without prefixes of AMAZON that only split one of a service."""
+    by_network = {network(one.cidr): one for one in ranges}
+    for inner, one in by_network.items():
+        wider = (by_network.get(inner.supernet(new_prefix=length)) for length in range(inner.prefixlen - 1, 7, -1))
+        around = next((other for other in wider if other is not None), None) if one.service == "AMAZON" else None
+        if around is None or around.service == "AMAZON" or around.region != one.region:
+            yield one
+
+
+@cache
+def shipped_ranges() -> AwsRanges:
+    """What came with this version (made by AWS on 2022-09-01, without prefixes that say no more than others); nothing
+    when it is missing. Read once: it takes half a second."""
+    file = files("consumer.discovery") / SHIPPED
+    try:
+        return parse_ranges(gzip.decompress(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        get_logger("inventory").warning("AWS's address ranges are not used", file=SHIPPED, reason=str(error))
+        return AwsRanges()
+
+
+def kept_ranges(folder: Path | None) -> AwsRanges:
+    """The newer of what was fetched and what came with this version."""
+    shipped = shipped_ranges()
+    file = folder / KEPT_NAME if folder else None
+    if file is None or not file.exists():
+        return shipped
+    try:
+        fetched = parse_ranges(file.read_bytes())
+    except (OSError, ValueError) as error:
+        get_logger("inventory").warning("AWS's address ranges are not used", file=str(file), reason=str(error))
+        return shipped
+    return fetched if fetched.created_at > shipped.created_at else shipped
+
+
+def fetch_ranges(url: str, folder: Path) -> None:
+    """Fetch the file into `folder`, where `kept_ranges` finds it. Blocks; OSError or ValueError when it is not had."""
+    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+        content: bytes = answer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    parse_ranges(content)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{KEPT_NAME}"
+    temporary.write_bytes(content)
+    temporary.replace(folder / KEPT_NAME)
