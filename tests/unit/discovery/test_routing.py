@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -33,7 +34,7 @@ class Estate:
     attached: dict[str, str] = field(default_factory=dict)
     """VPC → route table of the transit gateway that its attachment uses."""
     gateway_tables: dict[str, tuple[GatewayRoute, ...]] = field(default_factory=dict)
-    more: dict[str, object] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
 
     def part(self) -> Part:
         attachments = [
