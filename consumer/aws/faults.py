@@ -7,6 +7,7 @@ Error codes: EC2 API reference "Error codes" and the common errors of each servi
 from __future__ import annotations
 
 import botocore.exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from consumer.aws.operations import Operation
 from consumer.errors import (
@@ -44,6 +45,10 @@ _OUR_BUG = (boto.ParamValidationError, boto.OperationNotPageableError, boto.Unkn
 _SESSION_OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
+FOREIGN_ERRORS = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
+"""What a call may raise; the last is no BotoCoreError and comes when something in between answers (a proxy's page)."""
+
+
 def credentials_fault(problem: str) -> ConfigurationError:
     """What is wrong with the credentials or the SDK's own configuration files."""
     return ConfigurationError(
@@ -52,7 +57,10 @@ def credentials_fault(problem: str) -> ConfigurationError:
 
 
 def translated(
-    error: boto.ClientError | boto.BotoCoreError, operation: Operation, place: str, resource: str = ""
+    error: boto.ClientError | boto.BotoCoreError | ResponseParserError,
+    operation: Operation,
+    place: str,
+    resource: str = "",
 ) -> VpcflowError:
     """Our exception for what `operation` raised; raise it `from error`.
 

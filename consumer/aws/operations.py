@@ -113,7 +113,9 @@ DESCRIBE_ADDRESSES = Operation("ec2", "DescribeAddresses", Feature.ELASTIC_ADDRE
 DESCRIBE_TRANSIT_GATEWAY_ROUTE_TABLES = Operation(
     "ec2", "DescribeTransitGatewayRouteTables", Feature.TRANSIT_GATEWAY_ROUTES, "TransitGatewayRouteTables"
 )
-SEARCH_TRANSIT_GATEWAY_ROUTES = Operation("ec2", "SearchTransitGatewayRoutes", Feature.TRANSIT_GATEWAY_ROUTES, "Routes")
+SEARCH_TRANSIT_GATEWAY_ROUTES = Operation(
+    "ec2", "SearchTransitGatewayRoutes", Feature.TRANSIT_GATEWAY_ROUTES, "Routes", page_size=0
+)
 GET_MANAGED_PREFIX_LIST_ENTRIES = Operation(
     "ec2",
     "GetManagedPrefixListEntries",
@@ -257,7 +259,16 @@ BY_NAME = {(operation.service, operation.name): operation for operation in OPERA
 PARTS = {
     Part.HOME: (Feature.MEMBER_ACCOUNTS, Feature.LEASES, Feature.FLEET),
     Part.DISCOVERY: (Feature.REGIONS, Feature.FLOW_LOGS, Feature.SUBSCRIPTIONS, Feature.STACKS),
-    Part.METADATA: (Feature.NAMES, Feature.NAT_NAMES, Feature.PEERING, Feature.TRANSIT_GATEWAYS),
+    Part.METADATA: (
+        Feature.NAMES,
+        Feature.NAT_NAMES,
+        Feature.PEERING,
+        Feature.TRANSIT_GATEWAYS,
+        Feature.TRANSIT_GATEWAY_ROUTES,
+        Feature.ROUTES,
+        Feature.ENDPOINTS,
+        Feature.ELASTIC_ADDRESSES,
+    ),
     Part.LOG_GROUPS: (Feature.LOG_GROUP_READING, Feature.LOG_GROUP_CLASS),
     Part.STREAMS: (Feature.STREAMS, Feature.STREAM_READING, Feature.FAN_OUT),
     Part.OBJECTS: (Feature.BUCKETS, Feature.QUEUES, Feature.MESSAGES, Feature.OBJECTS, Feature.MISSING_OBJECTS),

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
 
-from consumer.aws.faults import translated
+from consumer.aws.faults import FOREIGN_ERRORS, translated
 from consumer.aws.operations import Operation
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
@@ -46,5 +45,5 @@ def _pages(sessions: Sessions, operation: Operation, target: Target, parameters:
             sessions.count(operation)
             sessions.outcomes[asked] = None
             yield page
-    except (ClientError, BotoCoreError) as error:
+    except FOREIGN_ERRORS as error:
         raise sessions.told(asked, translated(error, operation, target.label())) from error

@@ -23,11 +23,11 @@ from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from botocore.utils import InstanceMetadataRegionFetcher
 from cachetools import LRUCache
 
-from consumer.aws.faults import credentials_fault, translated
+from consumer.aws.faults import FOREIGN_ERRORS, credentials_fault, translated
 from consumer.aws.operations import ASSUME_ROLE, BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
 from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
 from consumer.aws.raw_answers import keep_bodies
@@ -248,7 +248,7 @@ class Sessions:
         asked = Asked.of(operation, target, parameters)
         try:
             answer: dict[str, Any] = getattr(client, xform_name(operation.name))(**parameters)
-        except (ClientError, BotoCoreError) as error:
+        except FOREIGN_ERRORS as error:
             arn = asked.resource if asked.resource.startswith("arn:") else ""
             raise self.told(asked, translated(error, operation, target.label(), arn)) from error
         self.outcomes[asked] = None
