@@ -11,43 +11,44 @@ from tests.integration.conftest import MakeEstate
 from tests.support.estate import Census, kill, wait_until
 from tests.support.flow_agent import FLOWS_PER_RECORD, FlowAgent, FlowCollector, FlowLoad, agent_id, envelope
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(600)]
 
 MOVES_AGAIN_SECONDS = 10.0
-"""Promised after a child's or a daemon's death; here only a third of the time-out, the figure seen is printed."""
+"""Promised after a child's or a daemon's death; here only a ninth of the time-out, the figure seen is printed."""
 STOP_SECONDS = 15.0
+SHARDS = 2
 
 
 def test_kill_9_of_child_daemon_and_agent_loses_no_flow(make_estate: MakeEstate) -> None:
-    estate = make_estate(shards=2, owner=agent_id)
+    estate = make_estate(shards=SHARDS, owner=agent_id)
     with FlowCollector() as collector, Census(estate) as census, FlowLoad(estate) as load:
         with FlowAgent(estate, collector.port) as agent:
-            wait_until(lambda: len(collector.arrived) > 500, "flows arrive", 60)
+            wait_until(lambda: len(collector.arrived) > 500, "flows arrive", 180)
             for victim, pids in (("child", estate.children), ("daemon", estate.daemons)):
-                wait_until(lambda pids=pids: bool(pids()), f"the {victim} runs", 30)  # type: ignore[misc]  # bound late
+                wait_until(lambda pids=pids: bool(pids()), f"the {victim} runs", 90)  # type: ignore[misc]  # bound late
                 died_at = time.monotonic()
                 kill(pids()[0])
                 silent = wait_until(
                     lambda died_at=died_at: collector.last_at > died_at + 2.0,  # type: ignore[misc]
                     "flows arrive again",
-                    3 * MOVES_AGAIN_SECONDS,
+                    9 * MOVES_AGAIN_SECONDS,
                 )
                 print(f"\n{victim} killed: flows again after {silent:.1f} s")
-                wait_until(lambda n=load.sent: set(range(n)) <= set(collector.arrived), "all of them", 60)  # type: ignore[misc]
+                wait_until(lambda n=load.sent: set(range(n)) <= set(collector.arrived), "all of them", 120)  # type: ignore[misc]
             assert collector.repeats() == 0, "an agent that lives remembers what it has exported"
             daemon = estate.daemon_pid()
-            wait_until(lambda: all(each.isdigit() for each in estate.leases().values()), "both checkpointed", 30)
+            wait_until(lambda: all(each.isdigit() for each in estate.leases().values()), "both checkpointed", 90)
             kill(agent.pid)
-            gone = wait_until(lambda: process_record(daemon) is None, "the daemon dies with its agent", 5)
+            gone = wait_until(lambda: process_record(daemon) is None, "the daemon dies with its agent", 15)
             print(f"agent killed: its daemon ended {gone:.2f} s later")
             sent_before = load.sent
         with FlowAgent(estate, collector.port) as second:
-            wait_until(lambda: max(collector.arrived) > sent_before, "the next agent exports", 60)
+            wait_until(lambda: max(collector.arrived) > sent_before, "the next agent exports", 180)
             sent = load.sent
-            wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", 60)
+            wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", 120)
             print(f"{sent} flows, {collector.repeats()} repeated after kill -9 of the agent")
             print(f"SIGTERM to the process group: ended after {second.terminate_group():.1f} s")
-    assert collector.repeats() < sent_before
+    assert collector.repeats() <= SHARDS * FLOWS_PER_RECORD, "at most the delivery each shard was working on"
     assert census.most == 1, "two daemons with one worker id take each other's leases"
 
 
@@ -57,7 +58,7 @@ def test_a_stop_under_back_pressure_ends_at_a_record_boundary_and_nothing_is_res
     estate.put([envelope(range(at, at + FLOWS_PER_RECORD)) for at in range(0, flow_count, FLOWS_PER_RECORD)])
     with FlowCollector() as collector:
         with FlowAgent(estate, collector.port, rate=100) as agent:
-            wait_until(lambda: len(collector.arrived) > FLOWS_PER_RECORD, "flows arrive, slowly", 60)
+            wait_until(lambda: len(collector.arrived) > FLOWS_PER_RECORD, "flows arrive, slowly", 180)
             seconds = agent.terminate_group()
             arrived = len(collector.arrived)
             print(f"\nstopped after {seconds:.1f} s with {arrived} of {flow_count} flows exported")
