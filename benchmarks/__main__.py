@@ -10,6 +10,7 @@ import sys
 
 STAGES = {
     "decode": "decode: gzip envelope to columns",
+    "repeats": "select: which events went out before",
     "enrich": "enrich: columns joined with the inventory",
     "encode": "encode: columns to messages",
     "export": "encode and export: columns to the wire",

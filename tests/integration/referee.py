@@ -1,0 +1,212 @@
+"""The referee: numbered flows into the emulated AWS at a known rate, and a count of what the collector got.
+
+Every flow is a log event in a log group. With a stream, a subscription filter carries it to Kinesis as well, as AWS
+does, under the same event id; so it may reach an agent both ways. `Verdict` says what was lost and what came twice.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import boto3
+
+from consumer.demo.emulators import ACCOUNT, EmulatedAws
+from tests.support.estate import Estate, wait_until
+from tests.support.flow_agent import FlowCollector
+from tests.support.polling_agent import REGION, PolledGroup, PollingAgent
+
+PATIENCE_SECONDS = 180.0
+"""At least three times what was seen with eight busy programs on two cores."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`sent` flows were written; `lost`: numbers that never arrived; `repeated`: arrivals beyond the first."""
+
+    sent: int
+    lost: tuple[int, ...]
+    repeated: int
+
+    def __str__(self) -> str:
+        return f"{self.sent} flows, {len(self.lost)} lost {self.lost[:5] or ''}, {self.repeated} repeated"
+
+
+class Referee:
+    """A log group with steady flows, from `__enter__` to `__exit__`, and the collector they should reach.
+
+    `stream`: the estate whose stream the group is subscribed to. `late_seconds`: how far behind now the flows'
+    timestamps lie, round and round. `carries` False: the subscription delivers nothing (what it missed it delivers
+    later, in order, as AWS retries).
+    """
+
+    def __init__(
+        self,
+        aws: EmulatedAws,
+        name: str,
+        collector: FlowCollector,
+        *,
+        stream: Estate | None = None,
+        flows_per_second: int = 200,
+        late_seconds: Sequence[float] = (60.0,),
+    ) -> None:
+        self.group = PolledGroup(aws.moto_endpoint, name)
+        self.carries = True
+        self.error: Exception | None = None
+        self._collector = collector
+        self._subscription = _Subscription(aws, name, stream) if stream else None
+        self._every_seconds = 0.25
+        self._each = max(1, round(flows_per_second * self._every_seconds))
+        self._late_seconds = late_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="referee")
+
+    def __enter__(self) -> Referee:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def arrived(self) -> int:
+        """Different flows at the collector."""
+        return len(self._collector.arrived)
+
+    def repeated(self) -> int:
+        return self._collector.repeats()
+
+    def wait_for_flows(self, what: str, count: int = 1) -> float:
+        """Wait until so many flows that are written from now on have arrived; the seconds it took."""
+        first = self.group.sent
+        wanted = range(first, first + count)
+        return wait_until(lambda: all(each in self._collector.arrived for each in wanted), what, PATIENCE_SECONDS)
+
+    def wait_for_all(self, what: str) -> float:
+        """Wait until everything written so far has arrived."""
+        sent = self.group.sent
+        return wait_until(lambda: not self._missing(sent), what, PATIENCE_SECONDS)
+
+    def verdict(self, settle_seconds: float = 3.0) -> Verdict:
+        """After the last flow was written: wait for what is missing, then whether more comes than should."""
+        self.__exit__()
+        if self.error is not None:
+            raise self.error
+        sent = self.group.sent
+        try:
+            wait_until(lambda: not self._missing(sent), "every flow arrives", PATIENCE_SECONDS)
+            wait_until(lambda: time.monotonic() > self._collector.last_at + settle_seconds, "nothing more comes", 60)
+        except AssertionError as late:
+            print(late)
+        return Verdict(sent, tuple(self._missing(sent)), self._collector.repeats())
+
+    def _missing(self, sent: int) -> list[int]:
+        return [number for number in range(sent) if number not in self._collector.arrived]
+
+    def _run(self) -> None:
+        turn = 0
+        try:
+            while not self._stop.wait(self._every_seconds):
+                self.group.put(self._each, late_seconds=self._late_seconds[turn % len(self._late_seconds)])
+                turn += 1
+                if self._subscription is not None and self.carries:
+                    self._subscription.carry()
+            if self._subscription is not None and self.carries:
+                self._subscription.carry()
+        except Exception as error:  # noqa: BLE001  the edge of the thread: `verdict` raises it
+            self.error = error
+
+
+class _Subscription:
+    """moto delivers into its own Kinesis; from there into the estate's stream, with ids as AWS writes them (text)."""
+
+    def __init__(self, aws: EmulatedAws, group: str, estate: Estate) -> None:
+        self._estate = estate
+        session = boto3.Session("polling", "emulated", region_name=REGION)
+        self._inner = session.client("kinesis", endpoint_url=aws.moto_endpoint)
+        logs = session.client("logs", endpoint_url=aws.moto_endpoint)
+        name = "inner-" + group.strip("/").replace("/", "-")
+        self._inner.create_stream(StreamName=name, ShardCount=1)
+        described = self._inner.describe_stream(StreamName=name)["StreamDescription"]
+        logs.put_subscription_filter(
+            logGroupName=group,
+            filterName="vpcflow",
+            filterPattern="",
+            destinationArn=described["StreamARN"],
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/logs-to-kinesis",
+        )
+        shard = described["Shards"][0]["ShardId"]
+        self._iterator = self._inner.get_shard_iterator(
+            StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+
+    def carry(self) -> None:
+        """Everything that was delivered since the last call."""
+        answer = self._inner.get_records(ShardIterator=self._iterator, Limit=1000)
+        self._iterator = answer["NextShardIterator"]
+        payloads = []
+        for record in answer["Records"]:
+            envelope = json.loads(gzip.decompress(record["Data"]))
+            for event in envelope["logEvents"]:
+                event["id"] = str(event["id"])
+            payloads.append(gzip.compress(json.dumps(envelope, separators=(",", ":")).encode(), compresslevel=1))
+        if payloads:
+            self._estate.put(payloads)
+
+
+class RefereedAgent(PollingAgent):
+    """`vpcflow run` on the referee's log groups; `streams` are [[streams]] beside them. Killed and started at will."""
+
+    def __init__(
+        self,
+        folder: Path,
+        aws: EmulatedAws,
+        collector_port: int,
+        *,
+        groups: Sequence[str] = (),
+        streams: Sequence[Estate] = (),
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        kcl = {name: value for estate in streams for name, value in estate.kcl.model_dump().items()}
+        tables = {"kcl": kcl, **(settings or {})} if kcl else dict(settings or {})
+        super().__init__(folder, aws.moto_endpoint, groups, collector_port, tables)
+        with self._file.open("a", encoding="utf-8") as file:
+            for estate in streams:
+                file.write(f'\n[[streams]]\nname = "{estate.stream.name}"\nregion = "{REGION}"\n')
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VPCFLOW_"))}
+        self._environment = {**outer, **aws.environment, **(environment or {})}
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
+
+    def kill(self) -> None:
+        """kill -9: nothing of it is told."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def start(self) -> None:
+        """Again, with the same state folder and configuration."""
+        self.__enter__()
+
+    def stop(self) -> float:
+        """SIGTERM, as a service manager does; the seconds it took."""
+        started = time.monotonic()
+        os.killpg(self.process.pid, signal.SIGTERM)
+        code = self.process.wait(90)
+        assert code == 0, self.log()[-3000:]
+        return time.monotonic() - started
+
+    def wait_for(self, event: str, *, after: int = 0) -> int:
+        """Wait until the log holds `event`, `after` a place in it; returns the place behind it."""
+        wait_until(lambda: event in self.log()[after:], f"the agent logs {event!r}", PATIENCE_SECONDS)
+        return self.log().index(event, after) + len(event)
