@@ -43,7 +43,8 @@ class Verdict:
 class Referee:
     """A log group with steady flows, from `__enter__` to `__exit__`, and the collector they should reach.
 
-    `stream`: the estate whose stream the group is subscribed to. `late_seconds`: how far behind now the flows'
+    `stream`: the estate whose stream the group is subscribed to. `is_planned`: a flow log of a VPC writes into the
+    group, so that discovery knows of it. `late_seconds`: how far behind now the flows'
     timestamps lie, round and round. `carries` False: the subscription delivers nothing (what it missed it delivers
     later, in order, as AWS retries).
     """
@@ -55,6 +56,7 @@ class Referee:
         collector: FlowCollector,
         *,
         stream: Estate | None = None,
+        is_planned: bool = False,
         flows_per_second: int = 200,
         late_seconds: Sequence[float] = (60.0,),
     ) -> None:
@@ -63,6 +65,8 @@ class Referee:
         self.error: Exception | None = None
         self._collector = collector
         self._subscription = _Subscription(aws, name, stream) if stream else None
+        if is_planned:
+            _plan(aws, name)
         self._every_seconds = 0.25
         self._each = max(1, round(flows_per_second * self._every_seconds))
         self._late_seconds = late_seconds
@@ -125,6 +129,21 @@ class Referee:
             self.error = error
 
 
+def _plan(aws: EmulatedAws, group: str) -> None:
+    """A VPC with a flow log into the group."""
+    ec2 = boto3.Session("polling", "emulated", region_name=REGION).client("ec2", endpoint_url=aws.moto_endpoint)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/8")["Vpc"]["VpcId"]
+    made = ec2.create_flow_logs(
+        ResourceIds=[vpc],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="cloud-watch-logs",
+        LogGroupName=group,
+        DeliverLogsPermissionArn=f"arn:aws:iam::{ACCOUNT}:role/flow-logs",
+    )
+    assert not made["Unsuccessful"], made
+
+
 class _Subscription:
     """moto delivers into its own Kinesis; from there into the estate's stream, with ids as AWS writes them (text)."""
 
@@ -133,7 +152,7 @@ class _Subscription:
         session = boto3.Session("polling", "emulated", region_name=REGION)
         self._inner = session.client("kinesis", endpoint_url=aws.moto_endpoint)
         logs = session.client("logs", endpoint_url=aws.moto_endpoint)
-        name = "inner-" + group.strip("/").replace("/", "-")
+        name = estate.stream.name  # as the agent's, so that a plan recognises it
         self._inner.create_stream(StreamName=name, ShardCount=1)
         described = self._inner.describe_stream(StreamName=name)["StreamDescription"]
         logs.put_subscription_filter(

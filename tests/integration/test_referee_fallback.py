@@ -1,0 +1,193 @@
+"""The referee on the way from a stream to polling and back: switches are told, nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from consumer.demo.emulators import EmulatedAws
+from consumer.kcl.java import find_java
+from tests.integration.conftest import MakeEstate
+from tests.integration.referee import Referee, RefereedAgent
+from tests.support.estate import Estate, kill
+from tests.support.flow_agent import FlowCollector, agent_id
+from tests.support.proxies import TcpProxy
+
+SHORT = {"failover_after_seconds": 5, "probe_seconds": 5}
+"""[fallback] for tests; the soak runs take the defaults."""
+POLLING: dict[str, object] = {"interval_seconds": 1, "calls_per_second": 50, "look_back_seconds": 180}
+AWAY = (
+    '"event":"shard left"',
+    '"event":"daemon ended"',
+    '"after":"polling"',
+    '"event":"source starts"',
+)
+BACK = (
+    '"event":"daemon started"',
+    '"event":"shard taken"',
+    '"after":"returning"',
+    '"after":"leaving"',
+    '"after":"stream"',
+    '"event":"source ends"',
+)
+POINTS = (*AWAY, *BACK)
+"""What the agent logs on its way from the stream to polling, and back."""
+_numbers = itertools.count(1)
+
+
+class Jvm:
+    """A java that can be kept from starting; for an agent's JAVA_HOME."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "jre"
+        self._forbidden = folder / "no-jvm"
+        script = self.home / "bin" / "java"
+        script.parent.mkdir(parents=True)
+        flag, real = shlex.quote(str(self._forbidden)), shlex.quote(str(find_java()))
+        script.write_text(
+            f'#!/bin/sh\n[ "$1" != -version ] && [ -e {flag} ] && exit 1\nexec {real} "$@"\n', encoding="utf-8"
+        )
+        script.chmod(0o755)
+
+    def forbid(self) -> None:
+        self._forbidden.touch()
+
+    def allow(self) -> None:
+        self._forbidden.unlink(missing_ok=True)
+
+
+@dataclass
+class Scene:
+    """A log group with a stream, both in the plan, and an agent that reads them."""
+
+    referee: Referee
+    agent: RefereedAgent
+    estate: Estate
+    jvm: Jvm
+    proxy: TcpProxy
+
+    def outage(self) -> int:
+        """The JVM dies and does not start; the place in the agent's log where that began."""
+        place = len(self.agent.log())
+        self.jvm.forbid()
+        for daemon in self.estate.daemons():
+            kill(daemon)
+        return place
+
+    def switched(self, to: str, after: int) -> int:
+        return self.agent.wait_for(f'"after":"{to}"', after=after)
+
+
+def scene_of(aws: EmulatedAws, make_estate: MakeEstate, folder: Path, fallback: dict[str, object]) -> Iterator[Scene]:
+    estate = make_estate(owner=agent_id)
+    jvm = Jvm(folder)
+    kinesis_port = int(aws.kinesis_endpoint.rpartition(":")[2])
+    settings: dict[str, dict[str, object]] = {
+        "fallback": fallback,
+        "polling": POLLING,
+        "discovery": {"enabled": True, "cron": "* * * * *"},
+        "aws": {"regions": ["us-east-1"]},
+    }
+    with (
+        TcpProxy(kinesis_port) as proxy,
+        FlowCollector() as collector,
+        Referee(
+            aws, f"/referee/fallback-{next(_numbers)}", collector, stream=estate, is_planned=True, flows_per_second=100
+        ) as referee,
+        RefereedAgent(
+            folder, aws, collector.port, streams=[estate], settings=settings,
+            environment={"JAVA_HOME": str(jvm.home), "AWS_ENDPOINT_URL_KINESIS": f"https://localhost:{proxy.port}"},
+        ) as agent,
+    ):  # fmt: skip
+        referee.wait_for_flows("flows arrive by Kinesis")
+        yield Scene(referee, agent, estate, jvm, proxy)
+
+
+@pytest.fixture
+def scene(aws: EmulatedAws, make_estate: MakeEstate, tmp_path: Path) -> Iterator[Scene]:
+    yield from scene_of(aws, make_estate, tmp_path, dict(SHORT))
+
+
+def stand_ins(agent: RefereedAgent) -> list[str]:
+    """What /health says of groups that are polled in place of their stream."""
+    components = agent.health().get("components", {})
+    return [one["reason"] for name, one in components.items() if name.startswith("fallback ")]
+
+
+@pytest.mark.jvm
+@pytest.mark.timeout(900)
+def test_a_stream_that_fails_is_polled_for_and_comes_back_exactly(scene: Scene) -> None:
+    referee, agent = scene.referee, scene.agent
+    began = scene.outage()
+    place = scene.switched("polling", began)
+    assert any("polled in place of stream" in reason for reason in stand_ins(agent))
+    assert agent.metric("vpcflow_source_switches_total") >= 1
+    print(f"\nJVM gone: flows by polling {referee.wait_for_flows('flows by polling', 50):.1f} s after the switch")
+    scene.jvm.allow()
+    scene.switched("stream", place)
+    referee.wait_for_flows("flows by Kinesis again", 50)
+    assert not stand_ins(agent)
+    assert referee.repeated() == 0
+    place = len(agent.log())
+    scene.proxy.cut()
+    place = scene.switched("polling", place)
+    print(f"Kinesis cut off: flows by polling after {referee.wait_for_flows('flows by polling', 50):.1f} s")
+    scene.proxy.mend()
+    scene.switched("stream", place)
+    referee.wait_for_flows("flows by Kinesis again", 50)
+    verdict = referee.verdict()
+    print(verdict)
+    assert verdict.lost == ()
+    assert verdict.repeated == 0, "the agent lived all the time"
+
+
+def die_at(scene: Scene, point: str) -> None:
+    """Bring the agent on its way to polling and back, kill it as soon as it says `point`, and start it again."""
+    began = scene.outage()
+    if point in BACK:
+        scene.switched("polling", began)
+        scene.jvm.allow()
+    scene.agent.wait_for(point, after=began)
+    scene.agent.kill()
+    scene.jvm.allow()
+    scene.agent.start()
+
+
+@pytest.mark.soak
+@pytest.mark.jvm
+@pytest.mark.timeout(3600)
+def test_kill_9_at_each_point_of_the_switch_repeats_at_most_what_was_being_sent(scene: Scene) -> None:
+    for point in POINTS:
+        before = scene.referee.repeated()
+        die_at(scene, point)
+        scene.referee.wait_for_flows(f"flows after a death at {point}", 50)
+        scene.referee.wait_for_all("what was missed")
+        print(f"\nkilled at {point}: {scene.referee.repeated() - before} repeated")
+    verdict = scene.referee.verdict()
+    print(verdict)
+    assert verdict.lost == ()
+    assert verdict.repeated <= len(POINTS) * 500
+
+
+@pytest.mark.soak
+@pytest.mark.jvm
+@pytest.mark.timeout(3600)
+def test_three_minutes_without_a_jvm_with_the_default_windows(
+    aws: EmulatedAws, make_estate: MakeEstate, tmp_path: Path
+) -> None:
+    for scene in scene_of(aws, make_estate, tmp_path, {}):
+        began = scene.outage()
+        scene.agent.wait_for('"after":"polling"', after=began)
+        scene.referee.wait_for_flows("flows of two more minutes, by polling", 100 * 120)
+        scene.jvm.allow()
+        scene.switched("stream", began)
+        scene.referee.wait_for_flows("flows by Kinesis again", 50)
+        verdict = scene.referee.verdict()
+        print(f"\n{verdict}")
+        assert verdict.lost == ()
+        assert verdict.repeated == 0
