@@ -59,7 +59,7 @@ class NeverTwice(RuleBasedStateMachine):
         self.stream_until = float(self.now)
         self.swept_until: float | None = None
         self.unit = Unit()
-        self.rules = Rules(FAILOVER_AFTER, MARGIN)
+        self.when = Rules(FAILOVER_AFTER, MARGIN)
         self.start_agent()
 
     def start_agent(self) -> None:
@@ -138,7 +138,7 @@ class NeverTwice(RuleBasedStateMachine):
         swept = self.swept_until if self.unit.is_polled else None
         before = self.unit.mode
         seen = Seen(float(self.now), trouble, self.stream_until, swept)
-        self.unit, _ = step(self.unit, seen, self.rules)
+        self.unit, _ = step(self.unit, seen, self.when)
         if before is Mode.STREAM and self.unit.is_polled:
             self.swept_until = self.unit.began_from
 
