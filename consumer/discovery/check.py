@@ -17,15 +17,28 @@ from consumer.aws.operations import Feature
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
 from consumer.clock import Clock
+from consumer.discovery.arn import Arn
 from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.object_access import is_harmless, try_objects, try_queue
+from consumer.discovery.plan import make_plan
 from consumer.discovery.save import entries_of
 from consumer.discovery.stream_access import try_leases, try_stream
 from consumer.discovery.survey import Survey, Surveyor
+from consumer.discovery.ways import Wishes
 from consumer.errors import ConfigurationError, PermissionDeniedError, RefusedError, RetryableError, VpcflowError
 from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.model.delivery import SourceKind
 
 REQUIRED = frozenset(
-    {Feature.IDENTITY, Feature.MEMBER_ACCOUNTS, Feature.FLOW_LOGS, Feature.STREAM_READING, Feature.LEASES}
+    {
+        Feature.IDENTITY,
+        Feature.MEMBER_ACCOUNTS,
+        Feature.FLOW_LOGS,
+        Feature.STREAM_READING,
+        Feature.LEASES,
+        Feature.MESSAGES,
+        Feature.OBJECTS,
+    }
 )
 """Without these flows are lost or never read. Without the others they go out with fewer names."""
 SKEW_LIMIT_SECONDS = 240.0
@@ -93,12 +106,26 @@ class AccessCheck:
         for stream in streams:
             try_stream(self._sessions, stream)
             try_leases(self._sessions, self._kcl, stream)
+        self._try_buckets(survey)
         notes = list(self._sessions.warnings)
         if not streams:
             notes.append("there is no stream: reading Kinesis and keeping leases were not tried")
         findings = [*self._findings(), *self._unread(refresh)]
         findings.sort(key=lambda one: (one.account, one.region, one.feature, one.action))
         return Verdict(tuple(findings), skew, tuple(notes))
+
+    def _try_buckets(self, survey: Survey) -> None:
+        """The buckets that the plan would read, and their queues."""
+        accesses = {part.account: target.access for target, part in survey.parts.items()}
+        buckets = {one.name: one for one in survey.buckets}
+        for choice in make_plan(survey, Wishes()).choices.values():
+            bucket = buckets.pop(choice.via, None) if choice.source is SourceKind.S3 else None
+            queue = bucket.queue_for(choice.flow_log) if bucket else None
+            arn = Arn.parse(queue.arn) if queue else None
+            if bucket and queue and arn:
+                access = accesses.get(arn.account)
+                try_queue(self._sessions, Target(access, arn.region), queue)
+                try_objects(self._sessions, Target(access, bucket.region), choice.flow_log)
 
     def _clock_skew(self) -> float | None:
         """By the Date of an answer; half the way there is not worth correcting."""
@@ -151,6 +178,8 @@ def _finding(asked: Asked, account: str, error: VpcflowError | None) -> Finding:
             reason += " (or the role's trust policy does not name us, or asks for another external id)"
     elif isinstance(error, RefusedError) and operation.service == "dynamodb":
         pass  # allowed: there is no such table yet, or the condition of the trial held it back
+    elif is_harmless(error):
+        pass  # allowed: what was tried is not there, on purpose
     elif error is not None:
         state, reason = "failed", str(error)
     return Finding(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import orjson
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from consumer.cli import main
 from consumer.demo.network import MEMBER_ACCOUNT, MEMBER_ROLE
 from tests.support.discovered_estate import DiscoveredEstate, seed_estate
 from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
+from tests.support.faulty_storage import FaultyStorage, Refuse
 
 REGION = "us-east-1"
 REFUSED: Fault = (400, "AccessDeniedException", "User is not authorized")
@@ -171,3 +173,29 @@ def test_every_action_that_is_reported_is_in_the_table_of_operations(aws: Faulty
     actions = {operation.action for operation in BY_NAME.values()}
 
     assert set(states(checked())) <= actions
+
+
+def test_objects_and_messages_that_are_denied_are_found_without_taking_a_message(
+    aws: FaultyAws, moto: MotoServer, estate: DiscoveredEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=moto.endpoint)
+    (made,) = ec2.create_flow_logs(
+        ResourceIds=[estate.bare_vpc],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::lake",
+    )["FlowLogIds"]
+    with FaultyStorage(moto.endpoint) as storage:
+        for service in ("S3", "SQS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", storage.endpoint)
+        whole = states(checked())
+        assert whole["s3:GetObject"] == whole["s3:ListBucket"] == whole["sqs:DeleteMessage"] == "ok"
+        assert "ReceiveMessage" not in {request.action for request in storage.requests}
+
+        storage.trouble = lambda request: (
+            Refuse(403, "AccessDenied") if request.is_get_object or request.action == "DeleteMessageBatch" else None
+        )
+        denied = {one["action"] for one in checked(code=1)["findings"] if one["state"] == "denied"}
+    ec2.delete_flow_logs(FlowLogIds=[made])
+    assert denied == {"s3:GetObject", "sqs:DeleteMessage"}
