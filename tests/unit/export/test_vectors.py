@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from tests.support.udp import Message, Receiver, message_batch, receiver, unused
 UNEQUAL = message_batch([1 + number % 7 for number in range(300)])
 
 
-def exporting(clock: ManualClock, address: str) -> ExportingProcess:
-    settings = CollectorSettings(address=address, rate=0, template_lead_ms=0, segmentation_offload=False)
+def exporting(clock: ManualClock, address: str, on_refused: Literal["hold", "send"] = "hold") -> ExportingProcess:
+    settings = CollectorSettings(
+        address=address, rate=0, template_lead_ms=0, segmentation_offload=False, on_refused=on_refused
+    )
     return ExportingProcess([Collector(settings, clock)], clock)
 
 
@@ -92,6 +95,15 @@ def test_what_was_sent_in_one_call_to_a_collector_that_had_just_died_is_sent_aga
     reopened[0].close()
     assert calls[0] == (300, 1)
     assert process.collectors[0].counts.errors == {"refused": 1}
+
+
+def test_who_sends_all_the_same_is_done_and_has_counted(calls: list[tuple[int, int]]) -> None:
+    process = exporting(ManualClock(), f"127.0.0.1:{unused_port()}", on_refused="send")
+    process.send({None: UNEQUAL}, threading.Event())
+    (collector,) = process.collectors
+    assert collector.counts.records == UNEQUAL.record_count
+    assert collector.counts.errors["refused"] > 100
+    assert calls[0] == (300, 1)
 
 
 def test_a_kernel_without_the_call_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
