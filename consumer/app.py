@@ -101,7 +101,7 @@ class Agent:
         )
         self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
         self._fleet = (
-            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost)
+            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost, self._table_problem)
             if settings.state.backend == "dynamodb"
             else None
         )
@@ -249,6 +249,12 @@ class Agent:
         self._outlet.exporting_process.may_send = fleet.may_send
         self.health.set("slot", "ok", f"slot {fleet.slot} of fleet {self._settings.state.fleet} is ours")
         return True
+
+    def _table_problem(self, problem: str) -> None:
+        if problem:
+            self.health.set("state table", "waiting", f"{problem}; after a lease without it this agent ends")
+        else:
+            self.health.remove("state table")
 
     def _slot_lost(self, reason: str) -> None:
         """Called on the fleet's thread: nothing may be sent or checkpointed any more."""

@@ -31,7 +31,10 @@ def boot_time() -> float:
 
 
 class Fleet:
-    """Inert until `enter`. `on_lost` hears once that another agent may have our slot; then the daemons are dead."""
+    """Inert until `enter`. `on_lost` hears once that another agent may have our slot; then the daemons are dead.
+
+    `on_problem` hears why the state table does not answer, and an empty text when it does again.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Fleet:
         local: Cursors,
         clock: Clock,
         on_lost: Callable[[str], None],
+        on_problem: Callable[[str], None],
     ) -> None:
         self.slot = 0
         self._sessions = Sessions(settings.aws.model_copy(update=_PATIENCE))
@@ -50,7 +54,15 @@ class Fleet:
         self._on_lost = on_lost
         self._clock = clock
         self.shared = SharedState(
-            self._call, settings.state, local, agent_id, clock, boot_time, self._lost, self._guard.set_deadline
+            self._call,
+            settings.state,
+            local,
+            agent_id,
+            clock,
+            boot_time,
+            self._lost,
+            self._guard.set_deadline,
+            on_problem,
         )
 
     @property

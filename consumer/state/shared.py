@@ -41,12 +41,16 @@ def _nobody_hears(_: float) -> None:
     return None
 
 
+def _nobody_reads(_: str) -> None:
+    return None
+
+
 class SharedState:
     """Implements Positions for one agent of a fleet. Thread-safe; inert until `start`.
 
     `local` keeps what only this agent knows. `boot_time`: seconds of CLOCK_BOOTTIME. `on_lost` hears once, with the
     reason, that we are no longer known: then nothing of what we held is ours. `on_deadline` hears after each beat until
-    when (boot time) it is. `problem`: why the table does not answer.
+    when (boot time) it is. `problem`: why the table does not answer; `on_problem` hears when that changes.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SharedState:
         boot_time: Callable[[], float],
         on_lost: Callable[[str], None],
         on_deadline: Callable[[float], None] = _nobody_hears,
+        on_problem: Callable[[str], None] = _nobody_reads,
     ) -> None:
         self.me = f"{name}/{secrets.token_hex(4)}"
         """This life of the agent: a restart is another one."""
@@ -70,6 +75,7 @@ class SharedState:
         self._boot_time = boot_time
         self._on_lost = on_lost
         self._on_deadline = on_deadline
+        self._on_problem = on_problem
         self._lock = threading.RLock()
         self._beat = 0
         self._deadline = float("-inf")
@@ -419,7 +425,9 @@ class SharedState:
     def _say(self, problem: str) -> None:
         if problem and not self.problem:
             log.warning("the state table does not answer", reason=problem)
-        self.problem = problem
+        if problem != self.problem:
+            self.problem = problem
+            self._on_problem(problem)
 
 
 _TABLE: dict[str, Any] = {

@@ -124,11 +124,13 @@ class FlowCollector:
 class FlowAgent:
     """`vpcflow run` in a process group of its own, as a service manager or a shell starts it."""
 
-    def __init__(self, estate: Estate, collector_port: int, *, rate: int = 20_000) -> None:
+    def __init__(self, estate: Estate, collector_port: int, *, rate: int = 20_000, tables: str = "") -> None:
+        """`tables`: further TOML."""
         self._estate = estate
+        estate.folder.mkdir(parents=True, exist_ok=True)
         (self._telemetry_port,) = free_ports(1)
         self._file = estate.folder / "vpcflow.toml"
-        self._text = _CONFIGURATION.format(
+        self._text = tables + _CONFIGURATION.format(
             state=json.dumps(str(estate.state_folder)),
             kcl="\n".join(f"{name} = {json.dumps(value)}" for name, value in estate.kcl.model_dump().items()),
             name=estate.stream.name,
@@ -165,6 +167,10 @@ class FlowAgent:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code once it has ended by itself."""
+        return self._process.wait(seconds)
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
