@@ -293,6 +293,8 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
 
 def _cross_checks(settings: Settings) -> Iterator[Fault]:
     """What no single setting can know."""
+    if settings.discovery.network_names:
+        yield from _network_name_faults(settings.discovery.network_names)
     names = [collector.name for collector in settings.collectors]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault("collectors", name, "two collectors have this name", "names label metrics: give each its own")
@@ -319,6 +321,15 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
             "this stream is listed twice",
             "two daemons would fight over its leases: remove one",
         )
+
+
+def _network_name_faults(files: Sequence[str]) -> Iterator[Fault]:
+    from consumer.discovery.own_names import read_names  # with NumPy, which no other setting needs
+
+    try:
+        read_names(files)
+    except ConfigurationError as error:
+        yield from error.faults
 
 
 def _message_size_faults(key: str, collector: CollectorSettings) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -52,7 +53,7 @@ def parse_ranges(content: bytes) -> AwsRanges:
     """
     try:
         raw = orjson.loads(content)
-        created = datetime.strptime(raw["createDate"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC).timestamp()
+        created = _created_at(raw)
         lines = [(one["ip_prefix"], one["service"], one["region"]) for one in raw["prefixes"]]
         lines += [(one["ipv6_prefix"], one["service"], one["region"]) for one in raw["ipv6_prefixes"]]
     except (KeyError, TypeError, ValueError) as error:
@@ -61,6 +62,10 @@ def parse_ranges(content: bytes) -> AwsRanges:
     for cidr, service, region in sorted(lines, key=lambda line: (_rank(line[1]), line[1])):
         best.setdefault(cidr, AwsRange(cidr, service, region))
     return AwsRanges(created, tuple(_telling(best.values())))
+
+
+def _created_at(raw: Any) -> float:
+    return datetime.strptime(raw["createDate"], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC).timestamp()
 
 
 def _rank(service: str) -> int:
@@ -101,6 +106,18 @@ def kept_ranges(folder: Path | None) -> AwsRanges:
         get_logger("inventory").warning("AWS's address ranges are not used", file=str(file), reason=str(error))
         return shipped
     return fetched if fetched.created_at > shipped.created_at else shipped
+
+
+def ranges_made_at(folder: Path | None) -> float:
+    """When AWS made the file that is used, seconds since the epoch; 0 = there is none."""
+    made_at = shipped_ranges().created_at
+    file = folder / KEPT_NAME if folder else None
+    if file is None or not file.exists():
+        return made_at
+    try:
+        return max(made_at, _created_at(orjson.loads(file.read_bytes())))
+    except (OSError, KeyError, TypeError, ValueError):
+        return made_at
 
 
 def fetch_ranges(url: str, folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
+from consumer.discovery.aws_ranges import fetch_ranges, ranges_made_at
 from consumer.discovery.building import build, build_in_process
 from consumer.discovery.estate import Part
 from consumer.discovery.look_up import UnknownInterfaces
@@ -28,6 +29,8 @@ from consumer.model.inventory import Inventory, empty_inventory
 from consumer.state.assignments import Assignments
 from consumer.telemetry.logs import get_logger
 
+FETCH_EVERY_SECONDS, FETCH_AGAIN_SECONDS = 86_400.0, 3_600.0
+"""How often AWS's address ranges are fetched (they change a few times a week), and how soon again after a failure."""
 SMALL_ESTATE = 2_000
 """Interfaces up to which a snapshot is built right here: 0.1 s, less than a process of its own takes to start."""
 
@@ -71,6 +74,7 @@ class InventoryKeeper:
         self._parts: dict[Target, Part] = {}
         self._inventory = empty_inventory()
         self._next_look_up = 0.0
+        self._next_ranges = 0.0
         self._log = get_logger("inventory")
 
     @property
@@ -114,7 +118,29 @@ class InventoryKeeper:
         self._parts = parts
         self._inventory = self._build(now, stop)
         self._forget_files()
+        self._renew_ranges(now)
         return Refresh(self._inventory, tuple(problems), parts)
+
+    @property
+    def ranges_made_at(self) -> float:
+        """When AWS made the address ranges in use; 0 = none are."""
+        return ranges_made_at(self._folder) if self._settings.aws_ranges else 0.0
+
+    def _renew_ranges(self, now: float) -> None:
+        """Fetch AWS's ranges for the next snapshot, once a day; what fails is said and tried again an hour later."""
+        if (
+            not (self._settings.aws_ranges and self._settings.aws_ranges_url and self._folder)
+            or now < self._next_ranges
+        ):
+            return
+        try:
+            fetch_ranges(self._settings.aws_ranges_url, self._folder)
+        except (OSError, ValueError) as error:
+            self._next_ranges = now + FETCH_AGAIN_SECONDS
+            url = self._settings.aws_ranges_url
+            self._log.warning("AWS's address ranges were not fetched", url=url, reason=str(error))
+        else:
+            self._next_ranges = now + FETCH_EVERY_SECONDS
 
     def look_up(self, unknown: UnknownInterfaces, stop: threading.Event | None = None) -> int:
         """Ask for interfaces that flows named and nobody knew; how many were found. Blocks for a second or two.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from consumer.clock import Clock
 from consumer.discovery.inventory import InventoryKeeper, Refresh
@@ -131,7 +132,14 @@ class Refresher:
             words = "; ".join(f"{problem.target}: {problem.reason}" for problem in refresh.problems[:3])
             self._health.set("inventory", "waiting", f"{len(refresh.problems)} could not be read: {words}")
         else:
-            self._health.set("inventory", "ok", f"{now.interfaces.row_count - 1} interfaces known")
+            self._health.set("inventory", "ok", f"{now.interfaces.row_count - 1} interfaces known{self._ranges()}")
+
+    def _ranges(self) -> str:
+        made_at = self._keeper.ranges_made_at
+        if not made_at:
+            return ""
+        self._metrics.read_gauge("vpcflow_aws_ranges_age_seconds", lambda: self._clock.now() - made_at)
+        return f"; AWS's address ranges of {datetime.fromtimestamp(made_at, UTC):%Y-%m-%d}"
 
     def _show(self, inventory: Inventory) -> None:
         self._metrics.gauge("vpcflow_inventory_entities", kind="interface").set(inventory.interfaces.row_count - 1)

@@ -69,6 +69,7 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_inventory_age_seconds", Gauge, (), "Age of the inventory snapshot in use."),
     Declared("vpcflow_interfaces_looked_up_total", Counter, (), "Interfaces made since the last discovery, found by their id when flows named them."),
     Declared("vpcflow_interface_look_up_errors_total", Counter, (), "Look-ups of unknown interfaces that failed."),
+    Declared("vpcflow_aws_ranges_age_seconds", Gauge, (), "Age of AWS's list of its public address ranges."),
     Declared("vpcflow_inventory_problems", Gauge, (), "Accounts and regions that could not be read at the last refresh."),
 )  # fmt: skip
 

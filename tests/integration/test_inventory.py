@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+import orjson
 import pytest
 
 from consumer.aws.sessions import Sessions
@@ -347,3 +348,25 @@ def test_a_folder_that_cannot_be_written_costs_no_names(aws: FaultyAws, network:
     refresh = Keeping(network, folder=tmp_path / "file" / "inventory").refresh()
 
     assert words(refresh.inventory, network.host("web-1"))["name"] == "web-1"
+
+
+def test_newer_address_ranges_are_fetched_for_the_next_snapshot(
+    aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer.json"
+    lines = [{"ip_prefix": "203.0.113.0/24", "service": "S3", "region": "us-east-1"}]
+    newer.write_bytes(orjson.dumps({"createDate": "2030-01-01-00-00-00", "prefixes": lines, "ipv6_prefixes": []}))
+    discovery = DiscoverySettings(aws_ranges_url="http://localhost/").model_copy(
+        update={"aws_ranges_url": newer.as_uri()}
+    )
+    keeping = Keeping(network, discovery=discovery, folder=tmp_path / "inventory")
+    shipped = keeping.keeper.ranges_made_at
+    keeping.refresh()
+    web = network.host("web-1")
+
+    assert keeping.keeper.ranges_made_at > shipped > 0
+    inventory = keeping.refresh().inventory
+    batch = flow_batch([{"interface-id": web.interface_id, "dstaddr": "203.0.113.9"}])
+    joined = Joiner(AGENT).join(batch, all_rows(batch), inventory)
+    row = int(joined.words[0, joined.columns["destination"].word])
+    assert inventory.endpoints.text("service", row) == b"S3"

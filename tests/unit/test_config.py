@@ -153,3 +153,15 @@ def test_a_message_size_is_told_once_whatever_is_wrong_with_it(size: str, tmp_pa
     told = faults_of(f'[[collectors]]\naddress = "127.0.0.1:1"\nmessage_size = {size}\n', tmp_path)
     assert list(told) == ["collectors[0].message_size"]
     assert "from 512 to 8900, or auto" in told["collectors[0].message_size"]
+
+
+def test_a_fault_in_a_file_of_network_names_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text("cidr,site\n10.0.0.0/33,Berlin\n")
+    file = tmp_path / "vpcflow.toml"
+    file.write_text(f'[discovery]\nnetwork_names = ["{names}"]\n')
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(file, {})
+    (fault,) = refused.value.faults
+    assert (fault.key, fault.value) == ("discovery.network_names", f"{names} line 2")
