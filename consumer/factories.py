@@ -16,7 +16,7 @@ from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
 from consumer.conductor import Factory, Made
 from consumer.config import Settings
-from consumer.errors import RetryableError
+from consumer.errors import RefusedError
 from consumer.failover import Failover
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
@@ -112,7 +112,8 @@ class Factories:
         targets = self._sessions.targets_of(reading.key.account, reading.key.region)
         if not targets:
             fix = "add a role of it to [aws], or correct the log group"
-            raise RetryableError(f"no credentials of ours are of account {reading.key.account}: {fix}")
+            text = f"no credentials of ours are of account {reading.key.account}: {fix}"
+            raise RefusedError("logs:FilterLogEvents", "NoCredentials", text)
         return targets[0]
 
     def budget(self, group: LogGroupKey) -> Budget:

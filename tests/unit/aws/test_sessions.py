@@ -223,3 +223,11 @@ def test_every_role_is_a_target_in_every_region_after_our_own_account() -> None:
         (None, ("us-east-1", "eu-central-1")),
         (Role(ROLE.arn), ("us-east-1", "eu-central-1")),
     ]
+
+
+def test_an_account_is_read_as_whoever_of_ours_it_is(aws: FaultyAws) -> None:
+    asked = sessions(roles=[f"{ROLE.arn},{ROLE.external_id}"])
+
+    assert asked.targets_of("123456789012", "eu-west-1") == [Target(None, "eu-west-1")]
+    assert asked.targets_of("222222222222", "eu-west-1") == [Target(ROLE, "eu-west-1")]
+    assert asked.targets_of("333333333333", "eu-west-1") == []
