@@ -248,7 +248,8 @@ class SharedState:
                 self._say(str(error))
                 if not self.is_alive():
                     self._lose(f"the state table does not answer: {error}")
-            except Exception as error:  # noqa: BLE001  the edge of the thread: an agent that does not beat must end
+            except Exception as error:
+                # The edge of the thread: an agent that does not beat must end.
                 log.exception("the fleet's thread failed")
                 self._lose(f"a fault of ours: {error}")
             if self._is_lost:
