@@ -135,7 +135,9 @@ class StreamWatch:
 
     def _note(self, one: _Shard, first: float, last: float, *, is_caught_up: bool) -> None:
         """A call is answered; its records arrived from `first` to `last`, 0 = it brought none."""
-        assert one.called_at is not None, "called comes before exported"
+        if one.called_at is None:  # its child died meanwhile: what went out counts, and the shard waits for a reader
+            one.until = max(one.until, last)
+            return
         if first and one.was_idle and one.called_at - one.calls[0] < PROMPT_SECONDS * len(one.calls):
             # The call before found nothing, so this record arrived a moment ago: that is what AWS's clock shows.
             self._ahead = first - one.called_at

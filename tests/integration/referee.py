@@ -132,7 +132,7 @@ class Referee:
 def _plan(aws: EmulatedAws, group: str) -> None:
     """A VPC with a flow log into the group."""
     ec2 = boto3.Session("polling", "emulated", region_name=REGION).client("ec2", endpoint_url=aws.moto_endpoint)
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/8")["Vpc"]["VpcId"]
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     made = ec2.create_flow_logs(
         ResourceIds=[vpc],
         ResourceType="VPC",

@@ -13,8 +13,8 @@ import pytest
 from consumer.demo.emulators import EmulatedAws
 from consumer.kcl.java import find_java
 from tests.integration.conftest import MakeEstate
-from tests.integration.referee import Referee, RefereedAgent
-from tests.support.estate import Estate, kill
+from tests.integration.referee import PATIENCE_SECONDS, Referee, RefereedAgent
+from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowCollector, agent_id
 from tests.support.proxies import TcpProxy
 
@@ -104,6 +104,8 @@ def scene_of(aws: EmulatedAws, make_estate: MakeEstate, folder: Path, fallback: 
             environment={"JAVA_HOME": str(jvm.home), "AWS_ENDPOINT_URL_KINESIS": f"https://localhost:{proxy.port}"},
         ) as agent,
     ):  # fmt: skip
+        wait_until(lambda: '"event":"shard taken"' in agent.log(), "the stream is read", PATIENCE_SECONDS)
+        wait_until(lambda: not stand_ins(agent), "no group is polled in its place (any more)", PATIENCE_SECONDS)
         referee.wait_for_flows("flows arrive by Kinesis")
         yield Scene(referee, agent, estate, jvm, proxy)
 

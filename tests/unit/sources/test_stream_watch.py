@@ -163,3 +163,14 @@ def test_a_source_that_fails_altogether_is_trouble_with_its_words() -> None:
     scene.call()
     scene.watch.failed("no Java was found")
     assert "no Java was found" in scene.trouble
+
+
+def test_a_call_that_is_exported_after_its_child_died_counts_and_leaves_the_shard_without_a_reader() -> None:
+    scene = Scene()
+    scene.watch.came("a")
+    scene.call()
+    scene.watch.called("a", 5000, scene.clock.now())
+    scene.watch.left("a", None)
+    scene.watch.exported("a", START - 20, START - 10, is_caught_up=False)
+    assert scene.until == START - 10
+    assert scene.trouble.startswith("a has no reader")
