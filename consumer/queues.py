@@ -17,6 +17,7 @@ from consumer.clock import Clock
 from consumer.conductor import Made, Task
 from consumer.config import Settings
 from consumer.discovery.survey import Survey
+from consumer.errors import RetryableError
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import Plan
 from consumer.sources.s3 import KeepRejects, S3Source
@@ -29,6 +30,8 @@ from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 
 _DAY_SECONDS = 86_400.0
+FIRST_PLAN_SECONDS = 90.0
+"""How long a queue of the settings waits for the first plan; without one its objects are read, whoever else may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class QueueFactory:
         self._plan = plan
         # A long poll must be answered before botocore gives up waiting.
         self._wait_seconds = max(1, min(settings.s3.wait_seconds, int(settings.aws.read_timeout_seconds) - 2))
+        self._waits_for_plan = settings.discovery.enabled
         keep_seconds = settings.s3.remember_days * _DAY_SECONDS
         self.journal = ObjectJournal(
             state_folder / "objects.sqlite", clock.now, keep_seconds, settings.s3.remember_count
@@ -154,6 +158,7 @@ class QueueFactory:
     def make(self, reading: QueueReading) -> Made:
         """Inert, as the conductor asks for."""
         target = Target(reading.access, reading.region)
+        made_at = self._clock.monotonic()
         rules = {one.name: one for one in reading.buckets}
         report = QueueReport(reading.label(), self._metrics, self._health, self._clock)
         reader = ObjectReader(
@@ -167,7 +172,7 @@ class QueueFactory:
         )
         source = S3Source(
             reading.label(),
-            lambda: self._open(reading, target),
+            lambda: self._open(reading, target, made_at),
             reader,
             self._settings,
             self._keep_rejects,
@@ -177,8 +182,12 @@ class QueueFactory:
         )
         return Made(source, report.forget)
 
-    def _open(self, reading: QueueReading, target: Target) -> MessageQueue:
-        """Blocks for one call where only the ARN is known."""
+    def _open(self, reading: QueueReading, target: Target, made_at: float) -> MessageQueue:
+        """Blocks for one call where only the ARN is known. RetryableError while objects could be of flow logs that
+        another source reports."""
+        is_early = self._clock.monotonic() - made_at < FIRST_PLAN_SECONDS
+        if self._waits_for_plan and self._plan() is None and is_early:
+            raise RetryableError("the estate is being discovered: which flow logs come by S3 is not known yet")
         url = reading.url
         if not url:
             answer = self._sessions.call(

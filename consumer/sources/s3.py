@@ -30,6 +30,7 @@ log = get_logger("s3")
 
 FACTS_SECONDS = 60.0
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 60.0
+LONGEST_BEGIN_SECONDS = 5.0
 DELETE_SECONDS = 1.0
 _TICK_SECONDS = 0.25
 """How soon a thread that waits for another one looks whether a stop was asked for."""
@@ -100,7 +101,7 @@ class S3Source:
         delay = FIRST_RETRY_SECONDS
         while not stop.is_set() and not shift.begin():
             self._clock.wait(stop, delay)
-            delay = min(LONGEST_RETRY_SECONDS, 2 * delay)
+            delay = min(LONGEST_BEGIN_SECONDS, 2 * delay)
         if not stop.is_set():
             shift.work()
 
@@ -134,8 +135,8 @@ class _Shift:
             self._queue = self._open_queue()
             self._look()
         except VpcflowError as error:
-            self._observer.queue("failing", str(error))
-            log.warning("queue cannot be read", source=self._name, reason=str(error))
+            self._observer.queue("waiting" if isinstance(error, RetryableError) else "failing", str(error))
+            log.warning("queue cannot be read yet", source=self._name, reason=str(error))
             return False
         self._observer.queue("ok", self._rule())
         return True
