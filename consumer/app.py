@@ -198,6 +198,7 @@ class Agent:
             while not self.stop.wait(SIGNAL_SECONDS):
                 pass
             self._end_sources(conducting)
+            self._failover.save()
             self._cursors.close()
         self._log.info("agent stopped")
         if self._error is not None:

@@ -30,6 +30,8 @@ from consumer.telemetry.metrics import Metrics
 
 FILE_NAME = "fallback.json"
 _KEPT_SWITCHES = 100
+SAVE_SECONDS = 10.0
+"""Between two writes of how far polling got; a switch is written at once. What an older one says is true, too."""
 _NOT_READ = "the stream is not being read"
 
 log = get_logger("fallback")
@@ -83,6 +85,7 @@ class Failover:
         self._arrivals: dict[Place, float] = {}
         self._switches: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
         self._saved: bytes = b""
+        self._saved_at = float("-inf")
         self._groups = {pair: _Group(unit) for pair, unit in self._load().items()}
         self._started_at = clock.now()
 
@@ -129,7 +132,9 @@ class Failover:
             known.unit = unit
             if switch is not None:
                 self._told(pair, switch)
-        self._save()
+                self._saved_at = float("-inf")
+        if self._clock.monotonic() >= self._saved_at + SAVE_SECONDS:
+            self.save()
 
     def found(self, pair: Pair, broken: str) -> None:
         """A probe's finding: why the stream does not deliver this group though it has newer events; empty = it may."""
@@ -175,7 +180,13 @@ class Failover:
     def details(self) -> dict[str, Any]:
         """For /health: groups that are polled in place of their stream, and the last switches."""
         rows = [
-            {"log_group": pair.group.label(), "stream": pair.stream, "mode": known.unit.mode.value}
+            {
+                "log_group": pair.group.label(),
+                "stream": pair.stream,
+                "mode": known.unit.mode.value,
+                "polled_from": known.unit.began_from,
+                "polled_until": known.unit.swept_until,
+            }
             for pair, known in sorted(self._groups.items(), key=lambda item: (item[0].group, item[0].stream))
         ]
         return {"fallback": rows, "switches": list(self._switches)}
@@ -225,8 +236,8 @@ class Failover:
             }
         )
 
-    def _save(self) -> None:
-        """What went out by polling must be known after a death: Kinesis gives all of it again."""
+    def save(self) -> None:
+        """What went out by polling must be known after a death, for Kinesis gives all of it again. Also at the end."""
         units = [
             {
                 **asdict(pair.group),
@@ -239,6 +250,7 @@ class Failover:
             for pair, known in self._groups.items()
             if known.unit.began_from is not None
         ]
+        self._saved_at = self._clock.monotonic()
         content = orjson.dumps(units)
         if content == self._saved or not (units or self._saved):
             return

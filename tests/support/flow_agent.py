@@ -18,7 +18,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -128,6 +128,18 @@ class FlowAgent:
         """`tables`: further TOML."""
         self._estate = estate
         estate.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self,
+        estate: Estate,
+        collector_port: int,
+        *,
+        rate: int = 20_000,
+        further: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`further`: sections of the configuration; `environment`: laid over the estate's."""
+        self._estate = estate
+        self._environment = {**estate.environment, **(environment or {})}
         (self._telemetry_port,) = free_ports(1)
         self._file = estate.folder / "vpcflow.toml"
         self._text = tables + _CONFIGURATION.format(
@@ -139,6 +151,7 @@ class FlowAgent:
             rate=rate,
             telemetry=self._telemetry_port,
         )
+        self._text += further
         tomllib.loads(self._text)
         self._log = estate.folder / "agent.log"
         self._process: subprocess.Popen[bytes]
@@ -148,7 +161,7 @@ class FlowAgent:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "consumer.cli", "run", "-c", str(self._file)],
-                env=self._estate.environment,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -175,10 +188,14 @@ class FlowAgent:
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def url(self, path: str) -> str:
+        """Of its telemetry."""
+        return f"http://127.0.0.1:{self._telemetry_port}{path}"
+
     def health(self) -> dict[str, Any]:
         """What /health says; empty while nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._telemetry_port}/health", timeout=2) as answer:
+            with urllib.request.urlopen(self.url("/health"), timeout=2) as answer:
                 content: dict[str, Any] = json.load(answer)
         except urllib.error.HTTPError as refused:
             content = json.load(refused)

@@ -116,6 +116,7 @@ def test_what_polling_swept_is_cut_off_but_for_the_margin_and_is_known_after_a_r
     assert cut_off.until == scene.clock.now() - 300
     assert cut_off.started_from == exported - 1200
 
+    scene.failover.save()
     again = Scene(tmp_path)
     assert again.failover.cut_offs() == scene.failover.cut_offs()
     assert GROUP in again.failover.polled(), "it was being polled when the agent ended"

@@ -1,0 +1,128 @@
+"""Polling takes over from a stream and gives back, with the real daemon: nothing lost or twice, every switch told.
+
+Windows are shortened; the outages of minutes are in `make soak`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.demo.emulators import ACCOUNT, REGION
+from tests.integration.conftest import MakeEstate
+from tests.support.estate import kill, wait_until
+from tests.support.flow_agent import FlowAgent, FlowCollector, agent_id
+from tests.support.two_ways import BlockableJava, TwoWays
+
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(500)]
+
+LONG_SECONDS = 150.0
+FAILOVER_SECONDS, INTERVAL_SECONDS = 3, 1
+_numbers = itertools.count(1)
+
+
+def settings(group: str, stream: str) -> str:
+    """A stream whose log group is known, in words of the configuration."""
+    return f"""
+[polling]
+interval_seconds = {INTERVAL_SECONDS}
+look_back_seconds = 120
+[fallback]
+failover_after_seconds = {FAILOVER_SECONDS}
+probe_seconds = 5
+[[log_groups]]
+name = "{group}"
+account = "{ACCOUNT}"
+region = "{REGION}"
+stream = "{stream}"
+"""
+
+
+def modes(health: dict[str, Any]) -> list[str]:
+    return [switch["after"] for switch in health.get("switches", [])]
+
+
+def by_stream(agent: FlowAgent) -> None:
+    """Wait until the stream reports; a slow start may have been polled over."""
+    wait_until(
+        lambda: [one["mode"] for one in agent.health().get("fallback", ())] == ["stream"],
+        "the stream reports",
+        LONG_SECONDS,
+    )
+
+
+def test_a_daemon_that_is_killed_and_kept_from_starting_is_replaced_by_polling_and_comes_back(
+    make_estate: MakeEstate, tmp_path: Path
+) -> None:
+    estate = make_estate(owner=agent_id)
+    java = BlockableJava(tmp_path, estate)
+    group = f"/two-ways-{next(_numbers)}"
+    further = settings(group, estate.stream.name)
+    with (
+        FlowCollector() as collector,
+        TwoWays(estate, group) as flows,
+        FlowAgent(estate, collector.port, further=further, environment=java.environment) as agent,
+    ):
+        wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
+        by_stream(agent)
+        before = len(modes(agent.health()))
+        java.block()
+        died_at = time.time()
+        kill(estate.daemons()[0])
+        sent = flows.sent
+        wait_until(lambda: modes(agent.health())[before:] == ["polling"], "polling takes over", LONG_SECONDS)
+        switch = agent.health()["switches"][before]
+        switched_at = switch["at"]
+        wait_until(lambda: any(number > sent for number in list(collector.arrived)), "flows by polling", LONG_SECONDS)
+        print(f"\nswitched {switched_at - died_at:.1f} s after the daemon's death (set: {FAILOVER_SECONDS} s),")
+        print(f"first newer flow at the collector {time.time() - died_at:.1f} s after it")
+        health = agent.health()
+        assert switch["reason"].startswith(f"Kinesis for {FAILOVER_SECONDS} s: ")
+        condition = health["components"][f"fallback {ACCOUNT}/{REGION}/{group}"]
+        assert condition["state"] == "waiting"
+        assert "polled in place of stream" in condition["reason"]
+
+        java.unblock()
+        back_at = time.time()
+        expected = ["polling", "returning", "leaving", "stream"]
+        wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+        print(f"back to Kinesis {time.time() - back_at:.1f} s after the daemon may start again")
+        told = modes(agent.health())[before:]
+        assert set(told) == set(expected)
+        sent = flows.sent
+        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
+        metrics = urllib.request.urlopen(agent.url("/metrics"), timeout=5).read().decode()
+        assert f'vpcflow_source_switches_total{{log_group="{ACCOUNT}/{REGION}/{group}",to="polling"}}' in metrics
+        assert agent.log().count('"event":"source switched"') == len(modes(agent.health()))
+    assert collector.repeats() == 0
+
+
+def test_a_subscription_that_breaks_without_a_word_is_found_and_its_group_polled(make_estate: MakeEstate) -> None:
+    estate = make_estate(owner=agent_id)
+    group = f"/two-ways-{next(_numbers)}"
+    further = settings(group, estate.stream.name)
+    with (
+        FlowCollector() as collector,
+        TwoWays(estate, group) as flows,
+        FlowAgent(estate, collector.port, further=further) as agent,
+    ):
+        wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
+        by_stream(agent)
+        before = len(modes(agent.health()))
+        flows.is_subscribed = False
+        broken_at = time.time()
+        wait_until(lambda: modes(agent.health())[before:] == ["polling"], "it is found", LONG_SECONDS)
+        print(f"\nfound and switched {time.time() - broken_at:.1f} s after it broke")
+        assert "its subscription brings nothing" in agent.health()["switches"][before]["reason"]
+        sent = flows.sent
+        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
+        flows.is_subscribed = True
+        wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+        sent = flows.sent
+        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
+    assert collector.repeats() == 0
