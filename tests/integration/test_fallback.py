@@ -66,7 +66,7 @@ def test_a_daemon_that_is_killed_and_kept_from_starting_is_replaced_by_polling_a
     with (
         FlowCollector() as collector,
         TwoWays(estate, group) as flows,
-        FlowAgent(estate, collector.port, further=further, environment=java.environment) as agent,
+        FlowAgent(estate, collector.port, tables=further, environment=java.environment) as agent,
     ):
         wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
         by_stream(agent)
@@ -109,7 +109,7 @@ def test_a_subscription_that_breaks_without_a_word_is_found_and_its_group_polled
     with (
         FlowCollector() as collector,
         TwoWays(estate, group) as flows,
-        FlowAgent(estate, collector.port, further=further) as agent,
+        FlowAgent(estate, collector.port, tables=further) as agent,
     ):
         wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
         by_stream(agent)

@@ -124,22 +124,19 @@ class FlowCollector:
 class FlowAgent:
     """`vpcflow run` in a process group of its own, as a service manager or a shell starts it."""
 
-    def __init__(self, estate: Estate, collector_port: int, *, rate: int = 20_000, tables: str = "") -> None:
-        """`tables`: further TOML."""
-        self._estate = estate
-        estate.folder.mkdir(parents=True, exist_ok=True)
     def __init__(
         self,
         estate: Estate,
         collector_port: int,
         *,
         rate: int = 20_000,
-        further: str = "",
+        tables: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`further`: sections of the configuration; `environment`: laid over the estate's."""
+        """`tables`: further TOML; `environment`: laid over the estate's."""
         self._estate = estate
         self._environment = {**estate.environment, **(environment or {})}
+        estate.folder.mkdir(parents=True, exist_ok=True)
         (self._telemetry_port,) = free_ports(1)
         self._file = estate.folder / "vpcflow.toml"
         self._text = tables + _CONFIGURATION.format(
@@ -151,7 +148,6 @@ class FlowAgent:
             rate=rate,
             telemetry=self._telemetry_port,
         )
-        self._text += further
         tomllib.loads(self._text)
         self._log = estate.folder / "agent.log"
         self._process: subprocess.Popen[bytes]
