@@ -15,6 +15,7 @@ STAGES = {
     "encode": "encode: columns to messages",
     "export": "encode and export: columns to the wire",
     "whole_job": "whole job",
+    "objects": "whole job from objects: text and Parquet",
 }
 """Module → title, in the order of a record's way."""
 

@@ -16,7 +16,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import truediv
 from statistics import median
@@ -105,9 +105,26 @@ class _Ledger:
 def run_whole_job(
     payloads: Sequence[bytes], log_format: LogFormat, inventory: Inventory, *, has_offload: bool = True
 ) -> tuple[float, int, int]:
-    """Seconds, records and octets of one pass; raises when a datagram did not arrive or the counts are off."""
-    clock, ledger = SystemClock(), _Ledger()
+    """Seconds, records and octets of one pass over a stream's records."""
     origin = Origin(SourceKind.KINESIS, region="eu-central-1", stream="bench", shard="shardId-0")
+    return run_deliveries(
+        lambda: (Delivery(origin, (payload,), 0.0) for payload in payloads),
+        log_format,
+        inventory,
+        has_offload=has_offload,
+    )
+
+
+def run_deliveries(
+    deliveries: Callable[[], Iterator[Delivery]],
+    log_format: LogFormat,
+    inventory: Inventory,
+    *,
+    has_offload: bool = True,
+) -> tuple[float, int, int]:
+    """Seconds, records and octets of one pass, making the deliveries included; raises when a datagram did not arrive
+    or the counts are off."""
+    clock, ledger = SystemClock(), _Ledger()
     with Drain(cpu=1) as drain:
         collector = CollectorSettings(
             name="drain", address=f"127.0.0.1:{drain.port}", rate=0, segmentation_offload=has_offload
@@ -123,10 +140,10 @@ def run_whole_job(
                 clock=clock,
                 abort=threading.Event(),
             )
-            pipeline.process(Delivery(origin, payloads[:1], 0.0))  # vocabulary, caches, templates: once per agent
+            pipeline.process(next(deliveries()))  # vocabulary, caches, templates: once per agent
             began = time.process_time()
-            for payload in payloads:
-                pipeline.process(Delivery(origin, (payload,), 0.0))
+            for delivery in deliveries():
+                pipeline.process(delivery)
             seconds = time.process_time() - began
             counts = outlet.first_counts()
         datagrams, octets = drain.finish()
