@@ -18,6 +18,8 @@ from consumer.decode.words import MARGIN_BYTES, Bytes
 INTEGERS = {name: np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}
 """Arrow's names of integers are NumPy's."""
 
+_NO_NULLS = np.zeros(0, dtype=np.bool_)
+
 
 def lines_of(columns: list[Any], chosen: NDArray[np.int64]) -> LinePositions:
     """The chosen rows as lines of text, each with a blank after it, where the text kernel wants one."""
@@ -83,9 +85,13 @@ def values_of(array: Any) -> NDArray[Any]:
     return np.frombuffer(values, dtype=INTEGERS[str(array.type)])[array.offset : array.offset + len(array)]
 
 
-def nulls_of(array: Any) -> Flags | None:
-    """bool[n], true where the array holds null; None when it holds none."""
+def nulls_of(array: Any) -> Flags:
+    """bool[n], true where the array holds null; empty when it holds none."""
     if not array.null_count:
-        return None
-    marks: Flags = array.is_null().to_numpy(zero_copy_only=False)
-    return marks.copy()
+        return _NO_NULLS
+    if array.buffers()[0] is None:  # a column that never has a value
+        return np.ones(len(array), dtype=np.bool_)
+    validity = np.frombuffer(array.buffers()[0], dtype=np.uint8)[array.offset // 8 :]
+    bits = np.unpackbits(validity, count=array.offset % 8 + len(array), bitorder="little")
+    marks: Flags = bits[array.offset % 8 :] == 0
+    return marks

@@ -34,19 +34,18 @@ def _is_null(text: Bytes, at: np.uint64, size: np.uint64) -> bool:
 
 @njit(**KERNEL)
 def read_addresses(  # type: ignore[no-untyped-def]
-    text: Bytes, offsets: Offsets, words: FlatWords, row_words, word, is_null: Flags, is_bad: Flags
+    text: Bytes, offsets: Offsets, is_null: Flags, highs, lows, families, nulls, bit, is_bad: Flags
 ) -> None:
-    """Write the address of every row to its three words from `word` on.
+    """Write the address of every row to `highs`, `lows`, `families` (uint64[n] each), and `bit` to `nulls`.
 
-    `text`: uint8 with a margin; value i is `text[offsets[i] : offsets[i + 1]]`. `is_null`: in and out, bool[n].
+    `text`: uint8 with a margin; value i is `text[offsets[i] : offsets[i + 1]]`. `is_null`: bool[n], or empty.
     `is_bad`: set where the string is no address.
     """
-    for row in range(len(is_null)):
-        first = U(row) * U(row_words) + U(word)
+    for row in range(len(highs)):
         at, end = U(offsets[row]), U(offsets[row + 1])
         high, low, family = _0, _0, _0
-        if is_null[row] or _is_null(text, at, end - at):
-            is_null[row] = True
+        if (len(is_null) > 0 and is_null[row]) or _is_null(text, at, end - at):
+            nulls[row] |= bit
         else:
             low, fault = ipv4(text, at, end - at, load(text, at))
             family = _4
@@ -55,9 +54,54 @@ def read_addresses(  # type: ignore[no-untyped-def]
                 family = _6
                 if not is_address:
                     is_bad[row] = True
-        words[first] = high
-        words[first + _1] = low
-        words[first + _2] = family
+        highs[row] = high
+        lows[row] = low
+        families[row] = family
+
+
+@njit(**KERNEL)
+def place_strings(indices: Offsets, is_null: Flags, numbers: Numbers, ids, nulls, bit, is_bad: Flags) -> bool:  # type: ignore[no-untyped-def]
+    """Write the id of every row's string; False as soon as one is UNKNOWN: look those up and begin again."""
+    for row in range(len(indices)):
+        number = np.int64(0)
+        if len(is_null) == 0 or not is_null[row]:
+            number = numbers[indices[row]]
+        if number == UNKNOWN:
+            return False
+        if number == UNREADABLE:
+            is_bad[row] = True
+            number = np.int64(0)
+        elif number == 0:
+            nulls[row] |= bit
+        ids[row] = U(number)
+    return True
+
+
+@njit(**KERNEL)
+def place_numbers(values: Numbers, is_null: Flags, maximum, words, nulls, bit, is_bad: Flags) -> None:  # type: ignore[no-untyped-def]
+    """Write every row's number; one that is negative or over `maximum` makes its row bad."""
+    for row in range(len(values)):
+        number = U(values[row])
+        if len(is_null) > 0 and is_null[row]:
+            number = _0
+            nulls[row] |= bit
+        elif number > maximum:
+            is_bad[row] = True
+        words[row] = number
+
+
+@njit(**KERNEL)
+def turn(columns: FlatWords, stride, row_count, word_count, rows: FlatWords) -> None:  # type: ignore[no-untyped-def]
+    """From column after column to row after row, a few rows at a time, so that both sides stay in the cache.
+
+    Writing each column straight into the rows touched every line of the cache once a column. `stride`: words from one
+    column to the next; no power of two, or all columns want the same lines of the cache.
+    """
+    for start in range(0, row_count, 16):
+        stop = min(start + 16, row_count)
+        for word in range(word_count):
+            for row in range(start, stop):
+                rows[row * word_count + word] = columns[word * stride + row]
 
 
 @njit(**KERNEL)

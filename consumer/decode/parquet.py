@@ -30,7 +30,7 @@ from consumer.decode.arrow import (
     without_views,
 )
 from consumer.decode.candidates import LinePositions, Outcome
-from consumer.decode.columns import UNKNOWN, UNREADABLE, Flags, Numbers, Offsets
+from consumer.decode.columns import UNKNOWN, Flags, Numbers, Offsets
 from consumer.decode.fields import FIELDS, field_named
 from consumer.decode.parser import BATCH_ROW_LIMIT, Parsed, Parser
 from consumer.decode.plan import ParsePlan, is_readable, plan_of
@@ -42,6 +42,8 @@ from consumer.model.log_format import LogFormat
 from consumer.model.vocabulary import Vocabulary
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_PADDING_WORDS = 24
+"""Between columns: see `turn`."""
 NOT_FLOW_LOGS = "not_flow_logs"
 """Reason of a whole payload: columns of something else."""
 _NO_LINES = np.empty(0, dtype=np.int32)
@@ -63,12 +65,26 @@ class _Distinct:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """A batch being made: `words`, `nulls` as in FlowBatch; `is_bad`: rows that only text can tell the reason of."""
+    """A batch being made, column after column; `words`: uint64[w, n + padding], `nulls`: uint64[2, n + padding].
+
+    `is_bad`: rows that only text can tell the reason of.
+    """
 
     plan: ParsePlan
     words: Words
     nulls: Words
     is_bad: Flags
+
+    def null_bit(self, position: int) -> tuple[Words, np.uint64]:
+        """Where nulls of the column at `position` are marked."""
+        return self.nulls[position // 64, : len(self.is_bad)], np.uint64(1 << position % 64)
+
+    def turned(self, columns: Words) -> Words:
+        """Row after row, as a flow batch has it."""
+        word_count, stride = columns.shape
+        rows = np.empty((len(self.is_bad), word_count), dtype=np.uint64)
+        kernels.turn(columns.ravel(), stride, len(rows), word_count, rows.ravel())
+        return rows
 
 
 def format_of(schema: Any) -> tuple[LogFormat, list[int]] | None:
@@ -125,60 +141,42 @@ class ColumnReader:
     def _read(self, plan: ParsePlan, columns: list[Any], size: int) -> tuple[Outcome, LinePositions]:
         rows = _Rows(
             plan,
-            np.zeros((size, plan.word_count), dtype=np.uint64),
-            np.zeros((size, 2), dtype=np.uint64),
+            np.empty((plan.word_count, size + _PADDING_WORDS), dtype=np.uint64),
+            np.zeros((2, size + _PADDING_WORDS), dtype=np.uint64),
             np.zeros(size, dtype=np.bool_),
         )
-        for position, array in enumerate(columns):
-            is_null = self._read_column(rows, position, array)
-            if is_null is not None and is_null.any():
-                rows.nulls[:, position // 64] |= is_null.astype(np.uint64) << np.uint64(position % 64)
+        for position, (name, array) in enumerate(zip(plan.log_format.fields, columns, strict=True)):
+            kind, word = plan.columns[name].kind, plan.columns[name].word
+            if kind is Kind.UNSIGNED:
+                _read_numbers(rows, position, word, field_named(name).maximum, array)
+            elif kind is Kind.ADDRESS:
+                _read_addresses(rows, position, word, array)
+            else:
+                self._read_strings(rows, position, word, name, array)
         source, destination = plan.families.tolist()
         if source >= 0:
-            families = rows.words[:, source], rows.words[:, destination]
-            np.logical_or(
-                rows.is_bad, (families[0] != families[1]) & (families[0] != 0) & (families[1] != 0), out=rows.is_bad
-            )
+            families = rows.words[source, :size], rows.words[destination, :size]
+            mixed = (families[0] != families[1]) & (families[0] != 0) & (families[1] != 0)
+            np.logical_or(rows.is_bad, mixed, out=rows.is_bad)
         return self._outcome(rows, columns)
 
-    def _read_column(self, rows: _Rows, position: int, array: Any) -> Flags | None:
-        """Fill the words of one column; bool[n], true where it is null (None: nowhere)."""
-        name = rows.plan.log_format.fields[position]
-        column = rows.plan.columns[name]
-        if column.kind is Kind.UNSIGNED:
-            return _read_numbers(rows, column.word, field_named(name).maximum, array)
-        if column.kind is Kind.ADDRESS:
-            return _read_addresses(rows, column.word, array)
-        numbers = self._strings(name, array, is_encoded=field_named(name).is_percent_encoded)
-        np.logical_or(rows.is_bad, numbers == UNREADABLE, out=rows.is_bad)
-        rows.words[:, column.word] = numbers
-        is_null: Flags = numbers == 0
-        return is_null
-
-    def _strings(self, name: str, array: Any, *, is_encoded: bool) -> Numbers:
-        """int64[n]: ids of a column's strings, each distinct one looked up once where Parquet kept a dictionary."""
-        if not hasattr(array, "indices"):
-            text, offsets = text_of(as_binary(array))
-            numbers = np.full(len(array), UNKNOWN, dtype=np.int64)
-            is_null = nulls_of(array)
-            wanted = np.arange(len(array)) if is_null is None else np.flatnonzero(~is_null)
-            self._intern(text, offsets, wanted, numbers, is_encoded=is_encoded)
-            numbers[numbers == UNKNOWN] = 0
-            return numbers
-        known = self._distinct(name, array.dictionary)
-        indices = values_of(array.indices).astype(np.int64)
+    def _read_strings(self, rows: _Rows, position: int, word: int, name: str, array: Any) -> None:
+        """Ids of a column's strings, each distinct one looked up once where Parquet kept a dictionary."""
         is_null = nulls_of(array)
-        if is_null is not None:
-            indices = np.where(is_null, 0, indices)
-            if not len(known.numbers):
-                return np.zeros(len(array), dtype=np.int64)
-        numbers = known.numbers[indices]
-        unknown = numbers == UNKNOWN
-        if unknown.any():
-            text, offsets = text_of(as_binary(array.dictionary))
-            self._intern(text, offsets, np.unique(indices[unknown]), known.numbers, is_encoded=is_encoded)
-            numbers = known.numbers[indices]
-        return numbers if is_null is None else np.where(is_null, 0, numbers)
+        if hasattr(array, "indices"):
+            strings, numbers = array.dictionary, self._distinct(name, array.dictionary).numbers
+            indices = values_of(array.indices).astype(np.int32, copy=False)
+        else:
+            strings, numbers = array, np.full(len(array), UNKNOWN, dtype=np.int64)
+            indices = np.arange(len(array), dtype=np.int32)
+        target = rows.words[word, : len(array)], *rows.null_bit(position), rows.is_bad
+        if kernels.place_strings(indices, is_null, numbers, *target):
+            return
+        used = indices[~is_null] if len(is_null) else indices
+        wanted = np.unique(used[numbers[used] == UNKNOWN]).astype(np.int64)
+        text, offsets = text_of(as_binary(strings))
+        self._intern(text, offsets, wanted, numbers, is_encoded=field_named(name).is_percent_encoded)
+        kernels.place_strings(indices, is_null, numbers, *target)
 
     def _distinct(self, name: str, dictionary: Any) -> _Distinct:
         """What is known of the column's dictionary, which neighbouring slices of a row group share."""
@@ -205,8 +203,9 @@ class ColumnReader:
     def _outcome(self, rows: _Rows, columns: list[Any]) -> tuple[Outcome, LinePositions]:
         """The rows that are right, and what the text kernel makes of the others."""
         if not rows.is_bad.any():
-            numbers = np.arange(len(rows.words))
-            parsed = Parsed(rows.plan, rows.words, rows.nulls, numbers, _NO_LINES, _NO_LINES, len(numbers))
+            numbers = np.arange(len(rows.is_bad))
+            words, nulls = rows.turned(rows.words), rows.turned(rows.nulls)
+            parsed = Parsed(rows.plan, words, nulls, numbers, _NO_LINES, _NO_LINES, len(numbers))
             return Outcome([parsed], [], len(numbers)), LinePositions(self._scratch, _NO_LINES, _NO_LINES)
         bad, good = np.flatnonzero(rows.is_bad), np.flatnonzero(~rows.is_bad)
         lines = lines_of(columns, bad)
@@ -216,54 +215,49 @@ class ColumnReader:
         rejects = by_text.rejects()
         parsed = Parsed(
             rows.plan,
-            np.concatenate([rows.words[good], by_text.words]),
-            np.concatenate([rows.nulls[good], by_text.nulls]),
+            np.concatenate([rows.turned(rows.words)[good], by_text.words]),
+            np.concatenate([rows.turned(rows.nulls)[good], by_text.nulls]),
             np.concatenate([good, bad[by_text.line_numbers]]),
             _NO_LINES,
             _NO_LINES,
-            len(rows.words),
+            len(rows.is_bad),
         )
-        return Outcome([parsed], rejects, len(rows.words)), lines
+        return Outcome([parsed], rejects, len(rows.is_bad)), lines
 
 
-def _read_numbers(rows: _Rows, word: int, maximum: int, array: Any) -> Flags | None:
-    is_null = nulls_of(array)
+def _read_numbers(rows: _Rows, position: int, word: int, maximum: int, array: Any) -> None:
     if str(array.type) not in INTEGERS:
         rows.is_bad[:] = True  # numbers kept as text, or as something else: the text kernel says what they are
-        return is_null
+        return
     values = values_of(array)
-    numbers = values.astype(np.int64).view(np.uint64) if values.dtype != np.uint64 else values
-    if is_null is not None:
-        numbers = np.where(is_null, np.uint64(0), numbers)
-    if len(numbers) and int(numbers.max()) > maximum:  # negative ones are the largest of all
-        np.logical_or(rows.is_bad, numbers > np.uint64(maximum), out=rows.is_bad)
-    rows.words[:, word] = numbers
-    return is_null
+    # Taken as unsigned, negative numbers are the largest of all; no field's maximum has the highest bit.
+    values = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
+    nulls, bit = rows.null_bit(position)
+    kernels.place_numbers(values, nulls_of(array), np.uint64(maximum), rows.words[word], nulls, bit, rows.is_bad)
 
 
-def _read_addresses(rows: _Rows, word: int, array: Any) -> Flags:
+def _read_addresses(rows: _Rows, position: int, word: int, array: Any) -> None:
     if hasattr(array, "indices"):
-        return _read_distinct_addresses(rows, word, array)
+        _read_distinct_addresses(rows, position, word, array)
+        return
     text, offsets = text_of(as_binary(array))
-    is_null = nulls_of(array)
-    marks = np.zeros(len(array), dtype=np.bool_) if is_null is None else is_null
-    kernels.read_addresses(text, offsets, rows.words.ravel(), rows.plan.word_count, word, marks, rows.is_bad)
-    return marks
+    high, low, family = rows.words[word : word + 3, : len(array)]
+    kernels.read_addresses(text, offsets, nulls_of(array), high, low, family, *rows.null_bit(position), rows.is_bad)
 
 
-def _read_distinct_addresses(rows: _Rows, word: int, array: Any) -> Flags:
+def _read_distinct_addresses(rows: _Rows, position: int, word: int, array: Any) -> None:
     """Each distinct address once, then placed by index; only those of the dictionary that the rows use."""
     is_null = nulls_of(array)
-    indices = values_of(array.indices).astype(np.int64)
-    marks = np.zeros(len(array), dtype=np.bool_) if is_null is None else is_null
-    used, places = np.unique(indices[~marks], return_inverse=True)
+    indices = values_of(array.indices)
+    present = np.flatnonzero(~is_null) if len(is_null) else np.arange(len(array))
+    used, places = np.unique(indices[present], return_inverse=True)
     text, offsets = text_of(as_binary(array.dictionary.take(arrow_integers(used))))
-    words = np.zeros((len(used), 3), dtype=np.uint64)
-    are_null, are_bad = np.zeros((2, len(used)), dtype=np.bool_)
-    kernels.read_addresses(text, offsets, words.ravel(), 3, 0, are_null, are_bad)
-    present = np.flatnonzero(~marks)
-    rows.words[present, word : word + 3] = words[places]
+    words, nulls = np.zeros((3, len(used)), dtype=np.uint64), np.zeros(len(used), dtype=np.uint64)
+    are_bad = np.zeros(len(used), dtype=np.bool_)
+    high, low, family = words
+    kernels.read_addresses(text, offsets, are_bad[:0], high, low, family, nulls, np.uint64(1), are_bad)
+    rows.words[word : word + 3] = 0
+    rows.words[word : word + 3, present] = words[:, places]
     rows.is_bad[present] |= are_bad[places]
-    marks = marks.copy()
-    marks[present] = are_null[places]
-    return marks
+    marks, bit = rows.null_bit(position)
+    marks[rows.words[word + 2, : len(array)] == 0] |= bit

@@ -37,8 +37,16 @@ def _warm_up_columns() -> None:
     """The kernels of columnar objects, without the library that reads those (parquet.py)."""
     vocabulary = Vocabulary()
     text, offsets = plain(b"10.0.0.1").data, np.array([0, 8], dtype=np.int32)
-    words, marks, numbers = np.zeros(3, dtype=np.uint64), np.zeros((2, 1), dtype=np.bool_), np.zeros(1, dtype=np.int64)
-    columns.read_addresses(text, offsets, words, 3, 0, marks[0], marks[1])
+    words, flags, numbers = np.zeros((5, 1), dtype=np.uint64), np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.int64)
+    bit = np.uint64(1)
+    columns.read_addresses(text, offsets, flags, words[0], words[1], words[2], words[3], bit, flags)
+    frozen = numbers.copy()
+    frozen.flags.writeable = False  # as Arrow's are; numbers of another width are copies
+    columns.place_strings(frozen.view(np.int32)[:1], flags, numbers, words[0], words[1], bit, flags)
+    columns.place_strings(offsets[:1], flags, numbers, words[0], words[1], bit, flags)
+    columns.place_numbers(frozen, flags, np.uint64(1), words[0], words[1], bit, flags)
+    columns.place_numbers(numbers, flags, np.uint64(1), words[0], words[1], bit, flags)
+    columns.turn(words.ravel(), 1, 1, 5, words.ravel())
     columns.intern_values(
         text, offsets, numbers, numbers, 0, True, np.zeros(256, dtype=np.uint8), vocabulary.table.ravel(),
         vocabulary.arena, vocabulary.starts, vocabulary.sizes, vocabulary.used,

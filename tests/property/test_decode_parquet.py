@@ -123,6 +123,14 @@ def test_strings_are_read_whatever_arrow_calls_them(kind: pa.DataType) -> None:
     assert _outcome(_DECODER.decode_columns(batch, _ORIGIN), DEFAULT_FORMAT) == by_text(rows, DEFAULT_FORMAT)
 
 
+def test_a_column_that_never_has_a_value_is_null_in_every_row() -> None:
+    log_format = LogFormat(("srcaddr", "bytes", "vpc-id", "pkt-srcaddr"))
+    rows = [[b"10.0.0.1", b"-", b"-", b"-"]] * 3
+    content = pa.table({"srcaddr": ["10.0.0.1"] * 3, **dict.fromkeys(("bytes", "vpc_id", "pkt_srcaddr"), pa.nulls(3))})
+
+    assert by_parquet(packed(content), log_format) == by_text(rows, log_format)
+
+
 def test_numbers_kept_as_strings_are_numbers_all_the_same() -> None:
     rows = [row for row in records(300, DEFAULT_FORMAT, 4) if all(part.isascii() for part in row)]
     content = table(rows, DEFAULT_FORMAT)
