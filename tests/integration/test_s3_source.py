@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -501,3 +502,37 @@ def test_a_clock_that_is_a_day_off_neither_loses_nor_repeats(make: Make, skew_se
     until(bucket.is_drained)
     agent.end()
     assert exported.numbers() == list(range(100))
+
+
+@pytest.mark.parametrize("way", ["sns", "sns-raw", "event-bridge"])
+def test_objects_that_a_topic_or_event_bridge_announces_are_read_whatever_their_keys(make: Make, way: str) -> None:
+    bucket, agent = make(announces=False)
+    announce_through(bucket, way)
+    odd = f"pre fix=1+é/{key(1)}"
+    bucket.put(odd, packed(0, 10))
+    exported = Exported()
+    agent.start(exported)
+    until(lambda: "exported" in agent.heard.objects, "the object")
+    agent.end()
+    assert exported.numbers() == list(range(10))
+    assert exported.origins[0].key == odd
+
+
+def announce_through(bucket: FlowBucket, way: str) -> None:
+    """Lead the bucket's events into its queue by another service."""
+    if way == "event-bridge":
+        bucket.s3.put_bucket_notification_configuration(
+            Bucket=bucket.bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        events = bucket.client("events")
+        events.put_rule(Name=f"to-{bucket.bucket}", EventPattern=json.dumps({"source": ["aws.s3"]}), State="ENABLED")
+        events.put_targets(Rule=f"to-{bucket.bucket}", Targets=[{"Id": "queue", "Arn": bucket.arn}])
+        return
+    sns = bucket.client("sns")
+    topic = sns.create_topic(Name=f"topic-{bucket.bucket}")["TopicArn"]
+    attributes = {"RawMessageDelivery": "true"} if way == "sns-raw" else {}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bucket.arn, Attributes=attributes)
+    rule = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    bucket.s3.put_bucket_notification_configuration(
+        Bucket=bucket.bucket, NotificationConfiguration={"TopicConfigurations": [rule]}
+    )

@@ -139,8 +139,8 @@ class FlowBucket:
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
         }
-        self.s3: Any = boto3.client("s3", **given)
-        self.sqs: Any = boto3.client("sqs", **given)
+        self._given = given
+        self.s3, self.sqs = self.client("s3"), self.client("sqs")
         number = next(_numbers)
         self.bucket, name = f"flow-logs-{number}", f"new-objects-{number}"
         self.s3.create_bucket(Bucket=self.bucket)
@@ -159,6 +159,10 @@ class FlowBucket:
             self.s3.put_bucket_notification_configuration(
                 Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": [rule]}
             )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client as the bucket's owner."""
+        return boto3.client(service, **self._given)  # type: ignore[call-overload]  # any service by name
 
     def put(self, name: str, content: bytes) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=name, Body=content)
