@@ -25,7 +25,9 @@ RUN jlink --output /opt/java --compress=2 --no-header-files --no-man-pages --str
       --generate-cds-archive --add-modules \
 java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.scripting,java.security.jgss,java.security.sasl,java.sql,java.transaction.xa,java.xml,java.xml.crypto,jdk.crypto.ec,jdk.management,jdk.net,jdk.security.auth,jdk.unsupported,jdk.zipfs \
  && rm -f /opt/java/lib/security/cacerts \
- && cp -L /etc/ssl/certs/java/cacerts /opt/java/lib/security/cacerts
+ && cp -L /etc/ssl/certs/java/cacerts /opt/java/lib/security/cacerts \
+ && touch -d @0 /opt/java/bin/java
+# (Layers keep whole seconds only, and the name of the archive of the daemon's classes holds this time.)
 
 # --- The agent in an environment of its own --------------------------------------------------------------------------
 FROM ${BASE} AS build

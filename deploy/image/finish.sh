@@ -9,7 +9,7 @@ find "$site" -depth -type d \( -name tests -o -name testing \) -path "$site/num*
 /opt/vpcflow/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$site" || true
 rm -rf /opt/vpcflow/var/vpcflow-kernels && mkdir -p /opt/vpcflow/var/vpcflow-kernels /opt/vpcflow/var/vpcflow-java
 NUMBA_CPU_NAME=generic /opt/vpcflow/bin/vpcflow kernels
-touch -d @0 /opt/java/bin/java  # layers keep whole seconds; the archive's name holds the times
+# Layers keep whole seconds; the archive's name holds these times (and java's, see Dockerfile).
 find "$site/amazon_kclpy/jars" -name '*.jar' -exec touch -d @0 {} +
 rm -f /opt/vpcflow/var/vpcflow-java/*
 /opt/vpcflow/bin/python -m consumer.kcl.class_archive

@@ -1,0 +1,1 @@
+"""What operators install besides the wheel: the image and the unit."""
