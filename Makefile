@@ -31,7 +31,7 @@ test: lint ## lint and all tests, the real KCL daemon included (15 minutes on tw
 
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2) read what we send
 	@$(BIN) scripts.collectors
-	@$(PYTEST) -m "foreign and not soak"
+	@$(PYTEST) -m "foreign and not soak" --timeout 300
 
 image: setup ## the container image, with docker, podman or buildah; TARGET=agent|parquet|demo, BASE=another base image
 	@$(BIN) scripts.image $(if $(TARGET),--target $(TARGET)) $(if $(BASE),--base $(BASE))

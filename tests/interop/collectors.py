@@ -33,7 +33,7 @@ _BASICS = frozenset(
     ("source", "destination", "source_port", "destination_port", "protocol", "octets", "packets", "start_ms", "end_ms")
 )
 _PROTOCOLS = {"tcp": 6, "udp": 17, "ipv6-icmp": 58, "sctp": 132}
-_STOP_SECONDS = 20
+_STOP_SECONDS = 60
 _JSON = json.JSONDecoder()
 _QUIET_SECONDS = 0.5
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 VPCFLOW = [sys.executable, "-m", "consumer.cli"]
-_REPLAY_SECONDS = 60
+_REPLAY_SECONDS = 110
 RATE = 1500
 """Slow enough for a starved machine, whose collector reads late: what its socket cannot hold the kernel drops."""
 
@@ -72,7 +72,7 @@ def _summary(output: bytes) -> Summary:
     return Summary(found["lines"], found["exported"], found["records"], found["messages"])
 
 
-def wait_until(what: str, is_true: object, seconds: float = 20.0) -> None:
+def wait_until(what: str, is_true: object, seconds: float = 60.0) -> None:
     """Poll `is_true()` until it holds; fails after `seconds` saying `what` was waited for."""
     assert callable(is_true)
     give_up_at = time.monotonic() + seconds
