@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,34 @@ def test_many_threads_with_the_same_events_send_each_once(repeats: RepeatFilter)
         thread.join(60)
     assert sorted(sent) == sorted(set(sent))
     assert set(sent) >= set(range(400))
+
+
+@pytest.mark.parametrize("jump_seconds", [3600.0, -3600.0], ids=["an hour ahead", "an hour back"])
+def test_the_wall_clock_may_jump_and_the_time_zone_change(
+    tmp_path: Path, jump_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    repeats = RepeatFilter(tmp_path, 10_000_000, REMEMBER, clock)
+    assert send(repeats, range(100)) == list(range(100))
+    clock.started_at += jump_seconds
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    clock.advance(100)
+    assert send(repeats, range(50, 150)) == list(range(100, 150))
+    assert repeats.forgotten() == 0
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_events_are_remembered_for_their_time_and_no_memory_is_taken_for_longer(tmp_path: Path) -> None:
+    clock = ManualClock()
+    repeats = RepeatFilter(tmp_path, 100_000_000, REMEMBER, clock)
+    for minute in range(30):
+        first = 1000 * minute
+        assert len(send(repeats, range(first, first + 1000))) == 1000
+        assert send(repeats, range(max(0, first - 4000), first)) == [], "the last four minutes are known"
+        clock.advance(60)
+    assert repeats.remembered() <= 12_000, "seen last after four minutes, remembered for five: nine minutes, not thirty"
 
 
 _DIE_WITH_A_CLAIM_OPEN = """
