@@ -67,6 +67,8 @@ class SharedState:
     ) -> None:
         self.me = f"{name}/{secrets.token_hex(4)}"
         """This life of the agent: a restart is another one."""
+        self._lives = f"{name}/"
+        """Our earlier lives are over, for the state folder that holds our name is locked: nobody need wait."""
         self.problem = ""
         self._call = call
         self._settings = settings
@@ -290,7 +292,7 @@ class SharedState:
             dead = [
                 (agent, beat)
                 for agent, (beat, since, _) in self._seen.items()
-                if agent != self.me and now - since > self._settings.lease_seconds
+                if agent != self.me and (now - since > self._settings.lease_seconds or agent.startswith(self._lives))
             ]
         for agent, beat in dead:
             self._bury(agent, beat)

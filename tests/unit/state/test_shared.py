@@ -287,6 +287,20 @@ def test_a_slot_that_was_given_back_is_taken_at_once_and_never_by_two(fleet: Fle
     assert sorted(slots) == [1, 2, 3, 4, 5]
 
 
+def test_an_agent_that_was_killed_and_started_again_has_its_slot_and_groups_at_once(fleet: Fleet) -> None:
+    one = fleet.agent("one")
+    stop = threading.Event()
+    assert claim_slot(one, fleet.clock, stop) == 1
+    assert fleet.gives(one, KEY)
+    fleet.alive.remove(one)
+    began = fleet.clock.elapsed
+    again = fleet.agent("one")
+
+    assert claim_slot(again, fleet.clock, stop) == 1
+    assert fleet.clock.elapsed - began <= 1
+    assert fleet.gives(again, KEY)
+
+
 def test_waiting_for_a_slot_ends_with_a_stop(fleet: Fleet) -> None:
     one, two = fleet.agent("one"), fleet.agent("two")
     stop = threading.Event()
