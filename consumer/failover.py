@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +108,24 @@ class Failover:
             if arrived_at > self._arrivals.get(place, 0.0):
                 self._arrivals[place] = arrived_at
 
-    def adopt(self, pairs: set[Pair]) -> None:
-        """Which groups are reported by which stream and may be polled instead: those of the plan."""
+    def adopt(self, pairs: set[Pair], polled: Collection[LogGroupKey] = ()) -> None:
+        """Which groups are reported by which stream and may be polled instead: those of the plan.
+
+        `polled`: groups that the plan had polled until now. Handed to a stream they are polled on until
+        it is read and has passed them; a group that its stream loses is polled from where the stream left it.
+        """
         for pair in pairs - set(self._groups):
-            self._groups[pair] = _Group()
+            position = self._positions.get("log_group", pair.group.label()) if pair.group in polled else None
+            began = Unit(Mode.POLLING, hold_seconds=self.rules.failover_after_seconds)
+            self._groups[pair] = _Group(replace(began, began_from=position.exported_until) if position else Unit())
         for pair in set(self._groups) - pairs:
             gone = self._groups.pop(pair)
             if gone.unit.is_polled:
                 self._told(pair, Switch(gone.unit.mode, Mode.STREAM, "the plan no longer reports it by this stream"))
+            else:
+                until = self._state(pair.stream).exported_until
+                until = min(until, gone.last_arrival or until)
+                self._positions.advance("log_group", pair.group.label(), Position.at(until))
 
     def step(self) -> None:
         """Look at every stream and group, and switch what must be switched."""
@@ -190,6 +200,11 @@ class Failover:
             for pair, known in sorted(self._groups.items(), key=lambda item: (item[0].group, item[0].stream))
         ]
         return {"fallback": rows, "switches": list(self._switches)}
+
+    def _state(self, stream: str) -> StreamState:
+        with self._lock:
+            watch = self._watches.get(stream)
+            return watch.look() if watch else self._unread(stream)
 
     def _unread(self, stream: str) -> StreamState:
         """A stream without a source: exported up to where the last run left it."""

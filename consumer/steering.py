@@ -96,6 +96,8 @@ class Steering:
         self._failover = failover
         self._status = PlanStatus(metrics, health)
         self._known: _Known | None = None
+        self._polled: set[LogGroupKey] = set()
+        """Groups that the plan of the last step had polled."""
         self._reporting = PlanReporting()
         self._current: Reporting = _Noting(self._reporting, failover.note)
 
@@ -136,7 +138,8 @@ class Steering:
     def step(self) -> None:
         """Once a second: look at streams and groups, and switch what must be switched."""
         if self._known is not None or not self._settings.discovery.enabled:  # until then those of the last run stand
-            self._failover.adopt(self._pairs())
+            self._failover.adopt(self._pairs(), self._polled)
+            self._polled = self._planned_groups()
         self._failover.step()
         self._current = _Noting(replace(self._reporting, cut_offs=self._failover.cut_offs()), self._failover.note)
 
@@ -221,6 +224,10 @@ class Steering:
             for choice in self._known.plan.choices.values()
             if choice.may_be_polled and choice.group is not None
         }
+
+    def _planned_groups(self) -> set[LogGroupKey]:
+        choices = self._known.plan.choices.values() if self._known else ()
+        return {one.group for one in choices if one.source is SourceKind.CLOUDWATCH and one.group is not None}
 
     def _stream_key(self, via: str, known: _Known) -> str:
         """The key of the task that reads a stream."""

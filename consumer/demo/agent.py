@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import orjson
 
 from consumer.errors import VpcflowError
 from consumer.kcl.tether import tethered
@@ -36,6 +38,13 @@ class AgentProcess:
                 env=self._environment,
                 process_group=0,  # Ctrl-C is for the demo, which ends the agent in its turn
             )
+
+    def plan(self) -> Iterator[str]:
+        """What the agent decided for each flow log so far, out of its log."""
+        for line in self.log_file.read_bytes().splitlines():
+            if b'"flow log planned"' in line:
+                said = orjson.loads(line)
+                yield f"{said['resource']} by {said['source'] or 'nobody'}: {said['reason']}"
 
     def check(self) -> None:
         """VpcflowError with the end of its log when the agent has ended."""

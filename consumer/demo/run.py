@@ -111,6 +111,8 @@ class _Demo:
             f"first named flow, {since_start:.1f} s after the agent's start, {since_up:.1f} s after the emulators "
             f"were up: {self._first_named.way}"
         )
+        for line in self._agent.plan():
+            self._view.say(f"plan: {line}")
         self._feed.flows_per_second = self._flows_per_second
         until = time.monotonic() + seconds if seconds else float("inf")
         while time.monotonic() < until:

@@ -148,6 +148,32 @@ def test_a_group_that_the_plan_reports_otherwise_is_no_longer_polled_for_its_str
     assert scene.failover.details()["switches"][-1]["reason"] == "the plan no longer reports it by this stream"
 
 
+def test_a_group_that_gets_a_stream_is_polled_on_until_the_stream_is_read_and_has_passed_it(scene: Scene) -> None:
+    scene.failover.adopt(set())
+    scene.positions.advance("log_group", GROUP.label(), Position.at(START + 10))
+    scene.is_read = False
+    scene.clock.advance(20)
+    scene.failover.adopt({PAIR}, {GROUP})
+    scene.passes(200)
+    assert GROUP in scene.failover.polled(), "nobody reads the stream yet"
+    scene.is_read = True
+    scene.passes(300)
+    assert scene.failover.polled() == {}
+    assert [one["after"] for one in scene.failover.details()["switches"]] == ["returning", "leaving", "stream"]
+    (cut_off,) = scene.failover.cut_offs().values()
+    assert cut_off.after == START + 10
+
+
+def test_a_group_that_loses_its_stream_is_polled_from_its_last_event_by_it(scene: Scene) -> None:
+    scene.passes(100)
+    bring(scene, START + 50)
+    scene.passes(10)
+    scene.failover.adopt(set())
+    position = scene.positions.get("log_group", GROUP.label())
+    assert position is not None
+    assert position.exported_until == START + 50, "the stream was idle since; its subscription was taken away"
+
+
 def bring(scene: Scene, arrived_at: float) -> None:
     origin = Origin(SourceKind.KINESIS, account=GROUP.account, log_group=GROUP.name)
     scene.failover.note(origin, arrived_at)
