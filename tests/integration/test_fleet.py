@@ -16,8 +16,8 @@ from tests.support.estate import wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import GroupLoad, PolledGroup, PollingAgent
 
-pytestmark = pytest.mark.timeout(300)
-LEASE_SECONDS = 10.0
+pytestmark = pytest.mark.timeout(900)
+LEASE_SECONDS = 20.0
 _numbers = itertools.count(1)
 
 
@@ -46,7 +46,7 @@ class Pair:
             found[:] = [agent for agent in self.agents if self._component(agent).get("state") == "ok"]
             return bool(found)
 
-        wait_until(look, "somebody polls the group", 90)
+        wait_until(look, "somebody polls the group", 240)
         return found[0]
 
     def _component(self, agent: PollingAgent) -> dict[str, str]:
@@ -62,14 +62,14 @@ def test_a_killed_agents_group_is_polled_by_the_other_and_nothing_is_lost(moto: 
         with one, two, GroupLoad(pair.group):
             first = pair.poller()
             other = two if first is one else one
-            wait_until(lambda: len(collector.arrived) >= 200, "flows arrive", 60)
+            wait_until(lambda: len(collector.arrived) >= 200, "flows arrive", 240)
             first.process.kill()
             first.process.wait()
             killed_at = time.time()
-            wait_until(lambda: pair._component(other).get("state") == "ok", "the other exports", 90)
+            wait_until(lambda: pair._component(other).get("state") == "ok", "the other exports", 240)
             print(f"\npolled again {time.time() - killed_at:.1f} s after the kill (lease {LEASE_SECONDS:g} s)")
             sent = pair.group.sent
-            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "no flow is lost", 60)
+            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "no flow is lost", 240)
         print(f"{collector.repeats()} of {sent} flows came again")
         assert collector.repeats() <= sent, "what arrived within the margin before the kill, once"
 
@@ -81,12 +81,12 @@ def test_a_paused_agent_that_comes_back_is_fenced_off_and_ends_with_a_message(mo
         with one, two, GroupLoad(pair.group):
             first = pair.poller()
             other = two if first is one else one
-            wait_until(lambda: len(collector.arrived) >= 200, "flows arrive", 60)
+            wait_until(lambda: len(collector.arrived) >= 200, "flows arrive", 240)
             os.kill(first.process.pid, signal.SIGSTOP)
-            wait_until(lambda: pair._component(other).get("state") == "ok", "the other polls", 90)
+            wait_until(lambda: pair._component(other).get("state") == "ok", "the other polls", 240)
             os.kill(first.process.pid, signal.SIGCONT)
-            assert first.process.wait(60) == 1
+            assert first.process.wait(240) == 1
             sent = pair.group.sent
-            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "no flow is lost", 60)
+            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "no flow is lost", 240)
         assert "of the fleet is lost" in first.log()
         assert collector.repeats() <= sent

@@ -14,7 +14,7 @@ from tests.support.estate import wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import GroupLoad, PolledGroup, PollingAgent
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 _numbers = itertools.count(1)
 THROTTLED: Fault = (400, "ThrottlingException", "Rate exceeded")
 
@@ -40,8 +40,8 @@ def test_polling_alone_exports_every_flow_once_and_starts_no_jvm(
         PollingAgent(tmp_path, aws.endpoint, [group.name], collector.port, arguments=["--since", "1h"]) as agent,
     ):
         with GroupLoad(group):
-            wait_until(lambda: len(collector.arrived) >= 1_500, "flows arrive while they are written", 90)
-        wait_until(lambda: len(collector.arrived) == group.sent, "all flows arrived", 60)
+            wait_until(lambda: len(collector.arrived) >= 1_500, "flows arrive while they are written", 240)
+        wait_until(lambda: len(collector.arrived) == group.sent, "all flows arrived", 240)
         time.sleep(3)  # two more passes over the same events: repeats would come now
         assert collector.repeats() == 0
         assert agent.metric("vpcflow_polling_calls_total") == aws.calls["FilterLogEvents"]
@@ -63,10 +63,10 @@ def test_throttling_and_lost_answers_cost_time_only(moto: MotoServer, group: Pol
         PollingAgent(tmp_path, aws.endpoint, [group.name], collector.port, settings) as agent,
     ):
         aws.fault_of = fault
-        wait_until(lambda: "ok" in str(agent.health().get("components", {})), "the group is polled", 60)
+        wait_until(lambda: "ok" in str(agent.health().get("components", {})), "the group is polled", 240)
         with GroupLoad(group):
             wait_until(lambda: group.sent >= 600, "flows are written", 30)
-        wait_until(lambda: len(collector.arrived) == group.sent, "all flows arrived", 90)
+        wait_until(lambda: len(collector.arrived) == group.sent, "all flows arrived", 240)
         assert agent.metric("vpcflow_polling_calls_total{") > 0
         assert collector.repeats() == 0
 
@@ -78,12 +78,12 @@ def test_a_killed_agent_goes_on_where_it_was_and_loses_nothing(
     with FlowCollector() as collector, GroupLoad(group):
         for life in range(kills):
             with PollingAgent(tmp_path, moto.endpoint, [group.name], collector.port) as agent:
-                wait_until(lambda agent=agent: _passes(agent) >= 4, f"life {life} polls", 90)  # type: ignore[misc]
+                wait_until(lambda agent=agent: _passes(agent) >= 4, f"life {life} polls", 240)  # type: ignore[misc]
                 agent.process.kill()
                 agent.process.wait()
         with PollingAgent(tmp_path, moto.endpoint, [group.name], collector.port):
             sent = group.sent
-            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "all flows arrived", 90)
+            wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "all flows arrived", 240)
         print(f"\n{collector.repeats()} of {sent} flows came again after {kills} kills")
         assert collector.repeats() <= kills * 500, "at most the new flows of the pass at hand, of each kill"
 
@@ -91,7 +91,7 @@ def test_a_killed_agent_goes_on_where_it_was_and_loses_nothing(
 def test_a_group_that_is_not_there_is_said_and_polled_once_it_is(moto: MotoServer, tmp_path: Path) -> None:
     name = f"/vpc/flow-{next(_numbers)}"
     with FlowCollector() as collector, PollingAgent(tmp_path, moto.endpoint, [name], collector.port) as agent:
-        wait_until(lambda: "does not exist" in str(agent.health()), "the missing group is said", 60)
+        wait_until(lambda: "does not exist" in str(agent.health()), "the missing group is said", 240)
 
 
 def _passes(agent: PollingAgent) -> float:
