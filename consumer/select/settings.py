@@ -13,7 +13,7 @@ class RepeatsSettings(BaseModel, frozen=True, extra="forbid"):
         ge=0,
         le=16_384,
         description="Memory, and disk in the state folder, for what is remembered, at most, in MB: 20,800 events each. "
-        "The oldest make room and could go out twice after a failure. 0 = remember nothing.",
+        "The oldest make room and could go out twice. 0 = remember nothing: polling then repeats.",
     )
     margin_seconds: int = Field(
         300,
