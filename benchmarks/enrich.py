@@ -15,7 +15,8 @@ from ipaddress import IPv4Address
 import numpy as np
 
 from benchmarks import estate
-from consumer.discovery.snapshot import build_inventory, if_index_owners, merge
+from consumer.discovery.aws_ranges import shipped_ranges
+from consumer.discovery.snapshot import Knowledge, build_inventory, if_index_owners, merge
 from consumer.enrich import warm_up
 from consumer.enrich.join import Joiner
 from consumer.model.flow_batch import Column, FlowBatch, Kind
@@ -76,7 +77,8 @@ def main() -> None:
     print(f"generate and merge   {time.thread_time() - began:8.2f} s")
     began = time.thread_time()
     if_indexes = {owner: number for number, owner in enumerate(if_index_owners(merged), 1)}
-    inventory = build_inventory(merged, if_indexes, dict.fromkeys(merged.vpcs, 1), 0.0)
+    knowledge = Knowledge(ranges=shipped_ranges().ranges)
+    inventory = build_inventory(merged, if_indexes, dict.fromkeys(merged.vpcs, 1), 0.0, knowledge)
     print(f"build the snapshot   {time.thread_time() - began:8.2f} s")
     print(f"resident, grown by   {_resident_mb() - before:8.0f} MB (parts and snapshot)")
 

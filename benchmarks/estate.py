@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
-from consumer.discovery.estate import Instance, Interface, Part, Peer, Peering, Subnet, Vpc
+from consumer.discovery.estate import Attachment, Instance, Interface, Part, Peer, Peering, Subnet, Vpc
+from consumer.discovery.estate_routes import GatewayRoute, GatewayTable, Route, RouteTable
 
 REGIONS = tuple(f"xx-region-{number}" for number in range(1, 18))
 _BLOCKS = tuple(IPv4Network((int(IPv4Address("10.0.0.0")) + (number << 16), 16)) for number in range(24))
@@ -44,6 +45,9 @@ def parts(
             tuple(interfaces),
             tuple(Instance(one.instance_id, f"host-{one.instance_id[-6:]}") for one in interfaces if one.instance_id),
             peerings=tuple(_peering(region, one, other) for one, other in pairwise(vpcs)),
+            attachments=tuple(_attachment(vpc, account, region) for vpc in vpcs),
+            route_tables=tuple(table for vpc in vpcs for table in _route_tables(vpc, by_vpc[vpc.id], account, region)),
+            gateway_tables=(_gateway_table(vpcs, account, region),) if vpcs else (),
         )
 
 
@@ -56,6 +60,31 @@ def _subnets(vpc: Vpc, region: str) -> Iterator[Subnet]:
     blocks = IPv4Network(vpc.networks[0]).subnets(new_prefix=20)
     for number, block in zip(range(4), blocks, strict=False):
         yield Subnet(f"subnet-{vpc.id[-15:]}{number:02x}", f"{vpc.name}-{number}", vpc.id, region, (str(block),))
+
+
+def _gateway(account: str, region: str) -> str:
+    return f"tgw-{account}{region[-2:].strip('-')}"
+
+
+def _attachment(vpc: Vpc, account: str, region: str) -> Attachment:
+    gateway = _gateway(account, region)
+    return Attachment(f"at-{vpc.id}", "", gateway, "vpc", vpc.id, account, "available", f"rtb-{gateway}")
+
+
+def _gateway_table(vpcs: list[Vpc], account: str, region: str) -> GatewayTable:
+    """Every VPC announces its network; the first that has it wins, as on a real gateway."""
+    gateway = _gateway(account, region)
+    first = {vpc.networks[0]: vpc for vpc in reversed(vpcs)}
+    routes = tuple(GatewayRoute(network, (f"at-{vpc.id}",), is_propagated=True) for network, vpc in first.items())
+    return GatewayTable(f"rtb-{gateway}", gateway, routes)
+
+
+def _route_tables(vpc: Vpc, subnets: list[Subnet], account: str, region: str) -> Iterator[RouteTable]:
+    """A public main table, and a private one for half of the subnets."""
+    inside = (Route(vpc.networks[0], "local"), Route("10.0.0.0/8", _gateway(account, region)))
+    yield RouteTable(f"rtb-{vpc.id}-a", vpc.id, True, (), (*inside, Route("0.0.0.0/0", f"igw-{vpc.id}")))
+    private = tuple(subnet.id for subnet in subnets[2:])
+    yield RouteTable(f"rtb-{vpc.id}-b", vpc.id, False, private, (*inside, Route("0.0.0.0/0", f"nat-{vpc.id}")))
 
 
 def _interface(chance: random.Random, vpc: Vpc, subnet: Subnet, step: int, part: int) -> Interface:

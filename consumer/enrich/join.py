@@ -104,7 +104,8 @@ class Joiner:
                     self._interfaces, self._vpcs, self._directions, self._kinds,
                     self._interface_views, self._if_indexes, self._row_paths, inventory.vpc_exporters,
                     index.slots, np.uint64(index.bits), index.has_prefixes,
-                    networks.slots, np.uint64(networks.bits), networks.starts, networks.lengths, inventory.views.lines,
+                    networks.slots, np.uint64(networks.bits), networks.starts, networks.lengths, networks.hints,
+                    inventory.views.lines,
                     history.starts, history.until, history.rows,
                     self._memory, self._agent_address, out, self._counts,
                 )  # fmt: skip

@@ -130,8 +130,26 @@ def longest_match(slots, bits, starts, lengths, number, high, low, family):  # t
 
 
 @njit(**COMPILED)
+def aws_match(slots, bits, starts, lengths, hints, high, low, family):  # type: ignore[no-untyped-def]
+    """`longest_match` in list 0; of IPv4 only lengths are tried that occur under the first 16 bits."""
+    if family != _IPV4:
+        return longest_match(slots, bits, starts, lengths, AWS_RANGES, high, low, family)
+    there = hints[np.int64(low >> np.uint64(16))]
+    if there == _NULL:
+        return np.int64(0)
+    for place in range(starts[AWS_RANGES], starts[AWS_RANGES + 1]):
+        length = lengths[place, 1]
+        if lengths[place, 0] == family and (there >> length) & np.uint64(1) != _NULL:
+            scope = (length << _LENGTH_SHIFT) | family
+            value = find(slots, bits, scope, high & lengths[place, 2], low & lengths[place, 3])
+            if value != 0:
+                return value
+    return np.int64(0)
+
+
+@njit(**COMPILED)
 def resolve(  # type: ignore[no-untyped-def]
-    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, view, high, low, family
+    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, view, high, low, family
 ):  # fmt: skip
     """(endpoint row, way) of an address as `view` sees it. Never a flat map.
 
@@ -172,14 +190,15 @@ def resolve(  # type: ignore[no-untyped-def]
     if row == 0:
         row = place
     if row == 0:
-        value = longest_match(net_slots, net_bits, net_starts, net_lengths, AWS_RANGES, high, low, family)
+        value = aws_match(net_slots, net_bits, net_starts, net_lengths, net_hints, high, low, family)
         row = value & _VALUE_ROW
     return row, path
 
 
 @njit(**COMPILED)
 def resolve_remembered(  # type: ignore[no-untyped-def]
-    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, view, high, low, family
+    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory, view,
+    high, low, family,
 ):  # fmt: skip
     """`resolve` behind a direct-mapped memory: uint64[2^MEMORY_BITS, 4] = scope, high, low, result. Null gives 0."""
     if family == _NULL:
@@ -190,8 +209,9 @@ def resolve_remembered(  # type: ignore[no-untyped-def]
         kept = memory[place, 3]
         return np.int64(kept << np.uint64(_SIGN_SHIFT)) >> _SIGN_SHIFT, np.int64(kept >> _KEPT_PATH_SHIFT)
     row, path = resolve(
-        slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, view, high, low, family
-    )
+        slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, view,
+        high, low, family,
+    )  # fmt: skip
     memory[place, 0] = scope
     memory[place, 1] = high
     memory[place, 2] = low
@@ -263,6 +283,7 @@ def join_rows(  # type: ignore[no-untyped-def]
     net_bits,
     net_starts,
     net_lengths,
+    net_hints,
     views,
     turn_starts,
     turn_until,
@@ -331,14 +352,16 @@ def join_rows(  # type: ignore[no-untyped-def]
         if source_word >= 0:
             if hop_vpc > 0 and hop_vpc != vpc and direction == INGRESS:
                 source, source_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, hop_vpc,
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
+                    hop_vpc,
                     words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
                 )  # fmt: skip
                 source = source if source_path == _SAME_VPC else np.int64(0)
                 source_path = _PEERING
             if source == 0:
                 source, source_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, source_view,
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
+                    source_view,
                     words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
                 )  # fmt: skip
             source = row_at(turn_starts, turn_until, turn_rows, source, moment)
@@ -350,14 +373,15 @@ def join_rows(  # type: ignore[no-untyped-def]
         if destination_word >= 0:
             if hop_vpc > 0 and hop_vpc != vpc and direction == EGRESS:
                 destination, destination_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory, hop_vpc,
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
+                    hop_vpc,
                     words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
                 )  # fmt: skip
                 destination = destination if destination_path == _SAME_VPC else np.int64(0)
                 destination_path = _PEERING
             if destination == 0:
                 destination, destination_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, views, memory,
+                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
                     destination_view,
                     words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
                 )  # fmt: skip

@@ -116,12 +116,15 @@ class Networks:
     outside of its VPC, and the user's own names. `slots`, `bits`: as in AddressIndex, the scope being
     `list_scope(...)`, the value packed. `starts`: int64[l + 1]; list i has the prefix lengths
     `lengths[starts[i] : starts[i + 1]]`. `lengths`: uint64[k, 4] = family, length, mask high, mask low; longest first.
+    `hints`: uint64[65536], for the first 16 bits of an IPv4 address the lengths (as bits) that list 0 has there: it has
+    twenty lengths, and few addresses have more than two of them to try.
     """
 
     slots: Words
     bits: int
     starts: NDArray[np.int64]
     lengths: Words
+    hints: Words
 
 
 def list_scope(number: int, length: int, family: int) -> int:
@@ -136,6 +139,7 @@ def build_networks(lists: Iterable[Iterable[Listed]]) -> Networks:
     lengths: list[tuple[int, int, int, int]] = []
     keys: list[tuple[int, int, int]] = []
     values: list[int] = []
+    hints = np.zeros(1 << 16, dtype=np.uint64)
     for number, items in enumerate(lists):
         merged: dict[Network, int] = {}
         for item in items:
@@ -150,12 +154,17 @@ def build_networks(lists: Iterable[Iterable[Listed]]) -> Networks:
             scope = list_scope(number, network.prefixlen, network.version)
             keys.append((scope, address >> 64, address & LOW_HALF))
             values.append(value)
+            if number == 0 and network.version == 4:
+                first = address >> 16
+                count = 1 << max(0, 16 - network.prefixlen)
+                hints[first : first + count] |= np.uint64(1 << network.prefixlen)
     index = build_address_index(np.array(keys, dtype=np.uint64).reshape(len(keys), 3), np.array(values, dtype=np.int64))
     return Networks(
         index.slots,
         index.bits,
         np.array(starts, dtype=np.int64),
         np.array(lengths, dtype=np.uint64).reshape(len(lengths), 4),
+        hints,
     )
 
 

@@ -90,6 +90,7 @@ def same(one: Inventory, other: Inventory) -> bool:
     arrays += [(one.addresses.slots, other.addresses.slots), (one.networks.slots, other.networks.slots)]
     arrays += [(one.networks.starts, other.networks.starts), (one.vpc_exporters, other.vpc_exporters)]
     arrays += [(one.networks.lengths, other.networks.lengths), (one.views.lines, other.views.lines)]
+    arrays += [(one.networks.hints, other.networks.hints)]
     arrays += [(one.history.rows, other.history.rows), (one.history.until, other.history.until)]
     return (
         all(mine.dtype == theirs.dtype and np.array_equal(mine, theirs) for mine, theirs in arrays)

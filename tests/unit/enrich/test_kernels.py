@@ -22,7 +22,8 @@ def test_a_remembered_address_of_another_vpc_at_the_same_place_is_not_believed()
     with np.errstate(over="ignore"):
         found = kernels.resolve_remembered(
             nothing.addresses.slots, np.uint64(nothing.addresses.bits), False,
-            nothing.networks.slots, np.uint64(nothing.networks.bits), starts, nothing.networks.lengths, views,
+            nothing.networks.slots, np.uint64(nothing.networks.bits), starts, nothing.networks.lengths,
+            nothing.networks.hints, views,
             memory, np.int64(1), np.uint64(0), address, np.uint64(4),
         )  # fmt: skip
 
