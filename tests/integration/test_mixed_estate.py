@@ -15,9 +15,9 @@ from tests.support.flow_agent import FlowCollector, agent_id, envelope
 from tests.support.flow_bucket import FlowBucket, key, packed
 from tests.support.polling_agent import PolledGroup
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(480)]
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 STREAMED_GROUP, POLLED_GROUP = "/vpc/flow-logs", "/vpc/polled"
 COUNT = 500
 

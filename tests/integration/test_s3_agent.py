@@ -13,7 +13,8 @@ from tests.support.estate import wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.flow_bucket import ACCOUNT, REGION, FlowBucket, key, packed
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
+pytestmark = pytest.mark.timeout(480)
 SECTIONS = """\
 [aws]
 region = "{region}"
