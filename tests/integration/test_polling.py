@@ -44,7 +44,8 @@ def test_polling_alone_exports_every_flow_once_and_starts_no_jvm(
         wait_until(lambda: len(collector.arrived) == group.sent, "all flows arrived", 240)
         time.sleep(3)  # two more passes over the same events: repeats would come now
         assert collector.repeats() == 0
-        assert agent.metric("vpcflow_polling_calls_total") == aws.calls["FilterLogEvents"]
+        in_flight = aws.calls["FilterLogEvents"] - agent.metric("vpcflow_polling_calls_total")
+        assert -2 <= in_flight <= 2, "each call is counted; one may be on its way at either moment"
         assert agent.metric('vpcflow_exported_lines_total{source="cloudwatch"}') == group.sent
         assert agent.health()["components"][f"log group 123456789012/us-east-1/{group.name}"]["state"] == "ok"
         assert "kinesis" not in agent.log()
