@@ -1,6 +1,6 @@
 """What an agent and a replay are both made of: lanes, and the collectors with the encodings they need.
 
-Belongs here: making the parts that carry records, and connecting them. Does not: when they run (app.py, replay.py).
+Belongs here: making the parts that carry records, and connecting them. Does not: when they run (agent/, tools/).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import errno
 import socket
 from collections.abc import Hashable, Mapping, Sequence
 from ipaddress import IPv4Address
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,13 +25,9 @@ from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.export.status import CollectorCounts, Observer
-from consumer.model.delivery import SourceKind
 from consumer.model.messages import MessageBatch
 from consumer.pipeline import Lane
-from consumer.repeats import RepeatFilter
 from consumer.select import identity, log_status, repeats
-from consumer.select.settings import FallbackSettings, RepeatsSettings
-from consumer.sources.polling import PollingSettings
 
 ACTIVE_SECONDS = 3600.0
 """An interface is named while it recorded a flow within this time."""
@@ -130,24 +125,6 @@ def build_lanes(outlet: Outlet, count: int, exporter_address: int) -> list[Lane]
         )
         for _ in range(count)
     ]
-
-
-def build_repeats(
-    settings: RepeatsSettings, polling: PollingSettings, fallback: FallbackSettings, folder: Path | None, clock: Clock
-) -> RepeatFilter | None:
-    """What went out already, by the two ways that carry event ids; None when it is switched off.
-
-    What came by Kinesis is polled again when its stream fails: after the time that takes to be known, and a pass.
-
-    Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
-    """
-    if not settings.memory_mb:
-        return None
-    remember = {
-        SourceKind.KINESIS: settings.margin_seconds + fallback.failover_after_seconds + 2 * polling.interval_seconds,
-        SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
-    }
-    return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)
 
 
 _ANYWHERE = ("192.0.2.1", 4739)

@@ -1,7 +1,8 @@
 """The list of commands, and what a process needs before any of them.
 
-Belongs here: the name and order of commands. Does not: options and words (commands/) or the work (app.py, collect/,
-demo/). Exit codes: 0 done, 1 unreadable lines with --strict or a failed check, 2 usage or configuration.
+Belongs here: the name and order of commands. Does not: options and words (commands/) or the work
+(agent/, tools/, collect/, demo/). Exit codes: 0 done, 1 unreadable lines with --strict or a failed check, 2 usage or
+configuration.
 """
 
 from __future__ import annotations

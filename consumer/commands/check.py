@@ -35,8 +35,8 @@ def check(as_json: bool, **access: Any) -> None:
 
 @answers
 def _check_all(as_json: bool, access: dict[str, Any]) -> int:
-    from consumer.check_all import run_check_all
     from consumer.config import AccessOptions
+    from consumer.tools.check_all import run_check_all
 
     return run_check_all(AccessOptions(**access), os.environ, as_json=is_piped(as_json))
 
@@ -47,7 +47,7 @@ def _check_all(as_json: bool, access: dict[str, Any]) -> int:
 def check_config(file: Path) -> None:
     """Read a configuration file, with the environment's overrides, and name every fault in it. Asks nobody else."""
     from consumer.config import load_settings
-    from consumer.effective import summary
+    from consumer.tools.effective import summary
 
     click.echo(f"ok: {file}: {summary(load_settings(file, os.environ))}")
 
@@ -85,9 +85,9 @@ def check_aws(stack: str, as_json: bool, **access: Any) -> int:
 
     With --stack: what a stack made with our templates (cloudformation/) lacks, wherever it is.
     """
-    from consumer.check_aws import run_check_aws
-    from consumer.check_stack import run_check_stack
     from consumer.config import AccessOptions
+    from consumer.tools.check_aws import run_check_aws
+    from consumer.tools.check_stack import run_check_stack
 
     if stack:
         return run_check_stack(AccessOptions(**access), os.environ, stack, as_json=is_piped(as_json))

@@ -28,6 +28,6 @@ def discover(as_json: bool, save: Path | None, **access: Any) -> int:
     has enabled is read. Tables on a terminal, JSON when piped; VPCs without a working flow log stand out.
     """
     from consumer.config import AccessOptions
-    from consumer.discover import run_discover
+    from consumer.tools.discover import run_discover
 
     return run_discover(AccessOptions(**access), os.environ, as_json=is_piped(as_json), save=save)

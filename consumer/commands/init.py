@@ -37,7 +37,7 @@ def init(
     found, with a switch for each stream, log group and bucket. Asks only for the collector, and only on a terminal.
     """
     from consumer.config import AccessOptions
-    from consumer.init import InitOptions, run_init
+    from consumer.tools.init import InitOptions, run_init
 
     if not collectors:
         if not sys.stdin.isatty():

@@ -22,7 +22,7 @@ def kcl() -> None:
 def properties(config: Path | None, stream: str) -> int:
     """Print the properties each stream's daemon is given (STREAM: only that one's)."""
     from consumer.config import load_settings
-    from consumer.kcl_tools import shown_properties
+    from consumer.tools.kcl_tools import shown_properties
 
     for text in shown_properties(load_settings(config, os.environ), stream):
         click.echo(text)
@@ -42,7 +42,7 @@ def list_consumers(config: Path | None, stream: str) -> int:
     """List the consumers of the configured streams: ours, whether still wanted, and others'."""
     from consumer.aws.sessions import Sessions
     from consumer.config import load_settings
-    from consumer.kcl_tools import stream_consumers
+    from consumer.tools.kcl_tools import stream_consumers
 
     settings = load_settings(config, os.environ)
     rows: list[dict[str, str | bool]] = [
@@ -81,7 +81,7 @@ def deregister(config: Path | None, stream: str, force: bool) -> int:
     """
     from consumer.aws.sessions import Sessions
     from consumer.config import load_settings
-    from consumer.kcl_tools import deregister, stream_consumers
+    from consumer.tools.kcl_tools import deregister, stream_consumers
 
     settings = load_settings(config, os.environ)
     sessions = Sessions(settings.aws)
@@ -99,7 +99,7 @@ def deregister(config: Path | None, stream: str, force: bool) -> int:
 @answers
 def credentials(request: Path) -> int:
     """Answer a daemon's credential_process; called by the profile that the agent writes."""
-    from consumer.kcl_tools import daemon_keys
+    from consumer.tools.kcl_tools import daemon_keys
 
     click.echo(daemon_keys(request))
     return 0

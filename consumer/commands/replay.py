@@ -42,6 +42,6 @@ def replay(files: tuple[str, ...], **options: Any) -> int:
 
     Ends with a summary: a table on a terminal, one JSON object when piped.
     """
-    from consumer.replay import ReplayOptions, run_replay
+    from consumer.tools.replay import ReplayOptions, run_replay
 
     return run_replay(ReplayOptions.from_command_line(files=files, **options))

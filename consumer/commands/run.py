@@ -23,7 +23,7 @@ def run(config: Path | None, since: str) -> int:
 
     Settings can be overridden by environment: VPCFLOW__COLLECTORS__0__ADDRESS=10.0.0.5:4739
     """
-    from consumer.app import run_agent
+    from consumer.agent.agent import run_agent
     from consumer.config import load_settings
     from consumer.errors import ConfigurationError, Fault
     from consumer.sources.polling import moment

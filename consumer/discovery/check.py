@@ -1,6 +1,6 @@
 """What the agent may do and what it may not, from what came of the very calls it makes.
 
-Belongs here: making them once, and putting each outcome in words. Does not: printing (consumer/check_aws.py). Only
+Belongs here: making them once, and putting each outcome in words. Does not: printing (tools/check_aws.py). Only
 calls that this estate needs are made, so nothing is asked for that the user could do without.
 """
 

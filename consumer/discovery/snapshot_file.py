@@ -21,7 +21,7 @@ from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.model.address_index import AddressIndex, Networks, Views
 from consumer.model.inventory import EntityTable, History, Inventory
 
-KIND, SCHEMA = 1, 2
+KIND, SCHEMA = 1, 3
 _ALIGNMENT = 64
 Array = NDArray[Any]
 

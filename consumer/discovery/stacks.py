@@ -1,7 +1,7 @@
 """Our CloudFormation stacks, recognised, and what of them is missing or does not work.
 
 Belongs here: asking AWS about what a stack of cloudformation/ made, and putting what is wrong into words with the fix.
-Does not: printing (consumer/check_stack.py). A stack is ours when it has the output VpcflowTemplate.
+Does not: printing (consumer/tools/check_stack.py). A stack is ours when it has the output VpcflowTemplate.
 """
 
 from __future__ import annotations

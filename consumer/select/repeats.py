@@ -1,7 +1,7 @@
 """Which events went out already: a ring of identities in arrays handed in, and an index over it.
 
 Belongs here: the layout, and what claim, commit, rollback, eviction and a restart do to it. Does not: identities
-(identity.py), the file behind the arrays (state/), locks and waiting (consumer/repeats.py). Pure; one thread at a time.
+(identity.py), the file behind the arrays (state/), locks and waiting (agent/repeats.py). Pure; one thread at a time.
 
 The ring holds 32 bytes an id, written in order, so that a file behind it is written in order, too. The index, which
 may lie anywhere, is in memory and made anew at a start. It grows, and the ring with it, while what would be

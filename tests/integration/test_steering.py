@@ -10,18 +10,18 @@ from typing import Any
 import boto3
 import pytest
 
+from consumer.agent.failover import Failover
+from consumer.agent.steering import Steering
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
 from consumer.config import Settings
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.settings import DiscoverySettings
-from consumer.failover import Failover
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
 from consumer.state.cursors import Cursors
-from consumer.steering import Steering
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from consumer.failover import Failover, Pair
+from consumer.agent.failover import Failover, Pair
+from consumer.agent.probing import BROKEN, Prober
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.probing import BROKEN, Prober
 from consumer.select.fallback import Mode, Rules
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health

@@ -42,7 +42,7 @@ def test_state_cache_and_sockets_have_folders_that_only_the_service_sees() -> No
 
 
 def test_a_reload_is_the_signal_that_the_agent_reads_its_estate_by() -> None:
-    app = (Path(__file__).resolve().parents[3] / "consumer" / "app.py").read_text()
+    app = (Path(__file__).resolve().parents[3] / "consumer" / "agent" / "agent.py").read_text()
     assert "-HUP" in service()["ExecReload"]
     assert "signal.SIGHUP" in app
 

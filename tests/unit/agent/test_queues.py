@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer.agent.queues import FIRST_PLAN_SECONDS, QueueFactory, is_wanted, queue_tasks
 from consumer.aws.roles import Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.config import Settings
@@ -16,7 +17,6 @@ from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.survey import Survey
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import FlowLog, Plan
-from consumer.queues import FIRST_PLAN_SECONDS, QueueFactory, is_wanted, queue_tasks
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 from tests.support.clock import ManualClock

@@ -12,10 +12,10 @@ from typing import Protocol
 
 import orjson
 
+from consumer.agent.failover import Failover, Pair
 from consumer.aws.log_events import Page
 from consumer.clock import Clock
 from consumer.errors import VpcflowError
-from consumer.failover import Failover, Pair
 from consumer.model.place import LogGroupKey
 from consumer.telemetry.logs import get_logger
 

@@ -31,6 +31,8 @@ from consumer.select.repeats import (
     is_sound,
 )
 from consumer.select.selection import REPEAT, Selection
+from consumer.select.settings import FallbackSettings, RepeatsSettings
+from consumer.sources.polling import PollingSettings
 from consumer.state.mapped import MappedWords
 from consumer.state.places import Places
 from consumer.telemetry.logs import get_logger
@@ -139,6 +141,24 @@ class RepeatFilter:
             if not self._file.reserve(CONTROL_WORDS + RING_WORDS * wanted):
                 return
             self._allowed = wanted
+
+
+def build_repeats(
+    settings: RepeatsSettings, polling: PollingSettings, fallback: FallbackSettings, folder: Path | None, clock: Clock
+) -> RepeatFilter | None:
+    """What went out already, by the two ways that carry event ids; None when it is switched off.
+
+    What came by Kinesis is polled again when its stream fails: after the time that takes to be known, and a pass.
+
+    Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
+    """
+    if not settings.memory_mb:
+        return None
+    remember = {
+        SourceKind.KINESIS: settings.margin_seconds + fallback.failover_after_seconds + 2 * polling.interval_seconds,
+        SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
+    }
+    return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)
 
 
 def _open(folder: Path | None, size: int, in_use: Callable[[], set[int]]) -> tuple[MappedWords | None, Places]:

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from consumer.agent.repeats import FILE_NAME, PLACES_NAME, RepeatFilter
 from consumer.decode.decoder import Decoded
 from consumer.errors import Stopped
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.tally import Tally
-from consumer.repeats import FILE_NAME, PLACES_NAME, RepeatFilter
 from consumer.select.selection import REPEAT
 from tests.support.clock import ManualClock
 from tests.support.flows import all_rows, flow_batch
@@ -185,7 +185,7 @@ _DIE_WITH_A_CLAIM_OPEN = """
 import os, signal, sys
 from pathlib import Path
 from tests.support.flows import all_rows
-from tests.unit.test_repeats import NEVER, opened, piece_of, send
+from tests.unit.agent.test_repeats import NEVER, opened, piece_of, send
 repeats = opened(Path(sys.argv[1]))
 assert send(repeats, [1, 2, 3]) == [1, 2, 3]
 piece = piece_of([3, 4, 5])

@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 from tomlkit.exceptions import TOMLKitError
 
+from consumer.agent.steering import wishes_of
 from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
 from consumer.config import AccessOptions, Settings
@@ -29,7 +30,6 @@ from consumer.discovery.survey import Survey, Surveyor
 from consumer.errors import ConfigurationError, Fault, VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
-from consumer.steering import wishes_of
 from consumer.telemetry.logs import set_up_logs
 
 

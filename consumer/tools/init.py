@@ -14,8 +14,8 @@ import click
 import tomlkit
 
 from consumer.config import AccessOptions, load_settings
-from consumer.discover import run_discover
 from consumer.errors import ConfigurationError, Fault, VpcflowError
+from consumer.tools.discover import run_discover
 
 FOUND_NAME = "discovered.toml"
 _HEADER = """\

@@ -24,7 +24,9 @@ from consumer.model.inventory import empty_inventory
 from consumer.model.log_format import LogFormat
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline
-from consumer.sending import (
+from consumer.sources.files import FileSource
+from consumer.state.dead_letter import DeadLetter
+from consumer.tools.sending import (
     DEAD_LETTER_LIMIT_BYTES,
     Ledger,
     collectors_named,
@@ -32,8 +34,6 @@ from consumer.sending import (
     print_summary,
     summary_of,
 )
-from consumer.sources.files import FileSource
-from consumer.state.dead_letter import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.agent.conductor import Made, Task
 from consumer.aws.operations import GET_QUEUE_URL
 from consumer.aws.roles import Access, Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
-from consumer.conductor import Made, Task
 from consumer.config import Settings
 from consumer.discovery.survey import Survey
 from consumer.errors import RetryableError

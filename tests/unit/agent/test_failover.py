@@ -9,10 +9,10 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from consumer.failover import FILE_NAME, Failover, Pair
+from consumer.agent.failover import FILE_NAME, Failover, Pair
+from consumer.agent.probing import BROKEN, Prober
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.probing import BROKEN, Prober
 from consumer.select.fallback import Rules
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health

@@ -15,13 +15,13 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
-from consumer.check_aws import answer, show, try_aws
 from consumer.clock import SystemClock
 from consumer.collect.check import CheckReport, check_collector, report_text
 from consumer.config import AccessOptions, Settings
 from consumer.discovery.check import Verdict
 from consumer.encode.settings import EncodingSettings
 from consumer.errors import VpcflowError
+from consumer.tools.check_aws import answer, show, try_aws
 
 
 def run_check_all(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool) -> int:

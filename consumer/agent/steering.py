@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from consumer.agent.conductor import Task
+from consumer.agent.failover import Failover, Pair
+from consumer.agent.plan_status import PlanStatus, vpc_rows
+from consumer.agent.queues import queue_tasks
 from consumer.aws.roles import Access
 from consumer.aws.sessions import Sessions
-from consumer.conductor import Task
 from consumer.config import Settings
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.plan import Wishes, make_plan
@@ -21,14 +24,11 @@ from consumer.discovery.report import plan_rows
 from consumer.discovery.save import stream_settings
 from consumer.discovery.survey import Survey, Surveyor
 from consumer.errors import Stopped, VpcflowError
-from consumer.failover import Failover, Pair
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
-from consumer.plan_status import PlanStatus, vpc_rows
-from consumer.queues import queue_tasks
 from consumer.select.plan import Place, PlanReporting, compile_reporting
 from consumer.select.selection import Reporting, Selection
 from consumer.telemetry.health import Health

@@ -10,17 +10,18 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from consumer.agent.conductor import Factory, Made
+from consumer.agent.failover import Failover
+from consumer.agent.queues import QueueFactory
+from consumer.agent.steering import GroupReading, StreamReading
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
-from consumer.conductor import Factory, Made
 from consumer.config import Settings
 from consumer.errors import RefusedError
-from consumer.failover import Failover
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.queues import QueueFactory
 from consumer.sources.budget import Budget
 from consumer.sources.cloudwatch import CloudWatchSource
 from consumer.sources.cloudwatch_report import PollingReport
@@ -28,7 +29,6 @@ from consumer.sources.kinesis import KinesisSource
 from consumer.sources.report import StreamReport
 from consumer.state.cursors import Positions
 from consumer.state.identity import StateFolder
-from consumer.steering import GroupReading, StreamReading
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 

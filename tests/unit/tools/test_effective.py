@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.config import Settings, load_settings
-from consumer.effective import MASK, effective_toml, summary
+from consumer.tools.effective import MASK, effective_toml, summary
 
 _FILE = """
 [aws]

@@ -21,11 +21,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Literal
 
+from consumer.agent.queues import bucket_rules
 from consumer.assembly import Outlet, build_lanes, own_address
 from consumer.aws.roles import Access, Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place
-from consumer.backfill_progress import Progress
 from consumer.clock import Clock, SystemClock
 from consumer.config import AccessOptions, Settings
 from consumer.discovery.snapshot_file import load_snapshot
@@ -35,8 +35,14 @@ from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.pipeline import Pipeline
-from consumer.queues import bucket_rules
-from consumer.sending import (
+from consumer.sources.notices import Notice
+from consumer.sources.s3_listing import Listed, Span, list_objects
+from consumer.sources.s3_objects import BucketRules, ObjectReader
+from consumer.state.dead_letter import DeadLetter
+from consumer.state.object_journal import ObjectJournal
+from consumer.telemetry.logs import set_up_logs
+from consumer.tools.backfill_progress import Progress
+from consumer.tools.sending import (
     DEAD_LETTER_LIMIT_BYTES,
     Ledger,
     collectors_named,
@@ -44,12 +50,6 @@ from consumer.sending import (
     print_summary,
     summary_of,
 )
-from consumer.sources.notices import Notice
-from consumer.sources.s3_listing import Listed, Span, list_objects
-from consumer.sources.s3_objects import BucketRules, ObjectReader
-from consumer.state.dead_letter import DeadLetter
-from consumer.state.object_journal import ObjectJournal
-from consumer.telemetry.logs import set_up_logs
 
 TRY_COUNT = 5
 """Times an object is tried that AWS is too busy for, or that changes while it is read."""

@@ -14,11 +14,18 @@ from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any
 
-from consumer.assembly import Outlet, build_lanes, build_repeats, is_free_port, own_address, warm_up
+from consumer.agent.conductor import Conductor
+from consumer.agent.factories import Factories
+from consumer.agent.failover import Failover
+from consumer.agent.fleet import Fleet
+from consumer.agent.probing import Prober
+from consumer.agent.queues import QueueFactory, queue_tasks
+from consumer.agent.repeats import build_repeats
+from consumer.agent.steering import GroupReading, Steering
+from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
 from consumer.aws.log_events import LogEvents
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
-from consumer.conductor import Conductor
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
 from consumer.discovery.inventory import InventoryKeeper
@@ -28,23 +35,17 @@ from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
-from consumer.factories import Factories
-from consumer.failover import Failover
-from consumer.fleet import Fleet
 from consumer.kcl.settings import KclSettings
 from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.place import LogGroupKey
 from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline, claim_every_row
-from consumer.probing import Prober
-from consumer.queues import QueueFactory, queue_tasks
 from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
 from consumer.state.cursors import Cursors, Positions
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
-from consumer.steering import GroupReading, Steering
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger, set_up_logs
 from consumer.telemetry.metrics import Metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from consumer.conductor import FIRST_DELAY_SECONDS, Conductor, Made, Task
+from consumer.agent.conductor import FIRST_DELAY_SECONDS, Conductor, Made, Task
 from consumer.model.delivery import SourceKind
 from consumer.sources.base import Process
 from consumer.telemetry.health import Health
