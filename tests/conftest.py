@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
 
 _FOREIGN_VARIABLES = ("AWS_", "VPCFLOW_")
 
@@ -28,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes make no name: gzip writes the time into them, and then two workers collect different tests."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """A command that ran in a test has set up logs for its own stderr, which is gone with it."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 def _fail_instead(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from consumer.decode.decoder import Decoder
 from consumer.decode.fields import DEFAULT_FORMAT, FIELDS
+from consumer.decode.plan import header_format
 from consumer.model.log_format import LogFormat
 from tests.support import decode_fuzz
 from tests.support.reference import read_line
@@ -57,6 +58,7 @@ def test_every_reason_occurs_in_the_fuzz() -> None:
 @given(_LINES)
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_read_as_the_reference_reads_them(lines: list[bytes]) -> None:
+    assume(not any(map(header_format, lines)))  # names of fields are a header, which the reference does not know
     decode_fuzz.compare(lines, DEFAULT_FORMAT, _DECODER)
     decode_fuzz.compare(lines, decode_fuzz.NARROW_FORMATS[2], _DECODER)
 

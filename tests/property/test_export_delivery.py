@@ -98,7 +98,7 @@ def assert_gapless(messages: list[Message]) -> None:
     batch=batches(),
     copies=st.integers(1, 30),
     profile=st.sampled_from(["core", "iana", "full"]),
-    message_size=st.integers(592, 8900),
+    message_size=st.integers(596, 8900),
     pads=st.booleans(),
 )
 def test_our_collecting_process_reads_the_batch_back_from_datagrams_within_the_limit(

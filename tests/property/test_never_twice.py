@@ -24,7 +24,7 @@ from consumer.select.plan import CutOff, PlanReporting
 from consumer.select.repeats import CONTROL_WORDS, RING_WORDS, RepeatTable
 from tests.support.flows import flow_batch
 
-MARGIN, LOOK_BACK, FAILOVER_AFTER = 30, 120, 10
+MARGIN, LOOK_BACK, FAILOVER_AFTER, CHECKPOINT_SECONDS = 30, 120, 10, 10
 """Seconds; as in production the look-back is longer than the margin, and events are late by less than it."""
 PLACE = ("123456789012", "/vpc")
 BY_KINESIS = Origin(SourceKind.KINESIS, account=PLACE[0], log_group=PLACE[1])
@@ -52,6 +52,7 @@ class NeverTwice(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.exported: Counter[int] = Counter()
         self.may_repeat: Counter[int] = Counter()
+        self.known_until: Counter[int] = Counter()
         self.control = np.zeros(CONTROL_WORDS, dtype=np.uint64)
         self.ring = np.zeros((4096, RING_WORDS), dtype=np.uint64)
         self.is_up = True
@@ -85,6 +86,8 @@ class NeverTwice(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 2, 5, 11, 40, 200]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
+        if self.is_up and seconds >= CHECKPOINT_SECONDS:
+            self.checkpoint = self.read  # the child is called every second, and checkpoints on its interval
         self.look()
 
     @rule(is_up=st.booleans())
@@ -155,9 +158,12 @@ class NeverTwice(RuleBasedStateMachine):
         identities = np.zeros((len(rows), RING_WORDS), dtype=np.uint64)
         identities[:, 0] = [events[row].number for row in rows.tolist()]
         identities[:, 3] = 1
-        remember = MARGIN if origin.kind is SourceKind.KINESIS else MARGIN + 400
+        remember = MARGIN + FAILOVER_AFTER + 2 if origin.kind is SourceKind.KINESIS else MARGIN + 400
+        self.allow_for_forgotten(events)
         claimed = self.table.claim(identities, self.now, self.now + remember)
         assert claimed.blocked_by < 0
+        for event in events:
+            self.known_until[event.number] = max(self.known_until[event.number], self.now + remember)
         for count, row in enumerate(rows[claimed.new].tolist()):
             if count == dies_at:
                 raise KilledError
@@ -168,6 +174,14 @@ class NeverTwice(RuleBasedStateMachine):
             raise KilledError  # sent whole, and not told
         if claimed.claim >= 0:
             self.table.commit(claimed.claim)
+
+    def allow_for_forgotten(self, events: list[Event]) -> None:
+        """Documented: an outage longer than ids are remembered, in which nothing was polled, may repeat what was not
+        checkpointed before it."""
+        for event in events:
+            is_swept = self.swept_until is not None and event.arrival <= self.swept_until
+            if self.exported[event.number] and self.known_until[event.number] <= self.now and not is_swept:
+                self.may_repeat[event.number] = max(self.may_repeat[event.number], self.exported[event.number])
 
     def cut_offs(self) -> MappingProxyType[tuple[str, str], CutOff]:
         """As Failover.cut_offs makes them."""
