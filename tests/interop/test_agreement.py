@@ -125,11 +125,19 @@ def tshark_flow(flow: dict[str, Any], numbers: list[int]) -> dict[str, Any]:
     }
 
 
+_FLOW_PATHS = {1: 1, 2: 10, 3: 8, 4: 2, 5: 2, 6: 9, 7: 6, 8: 5}
+"""flowPath by traffic-path, where no metadata tells more."""
+
+
 def wanted_of_tshark(flow: Expected, line: str, numbers: tuple[int, ...]) -> dict[str, Any]:
     """The same of a line. `numbers`: as above."""
     own = {number: text.encode() for number, text in flow.strings.items()}
     field = line.split(" ")
-    own |= {1001: bytes([int(field[0])]), 1020: bytes([flow.traffic_path])}
+    own |= {
+        1001: bytes([int(field[0])]),
+        1020: bytes([flow.traffic_path]),
+        1056: bytes([_FLOW_PATHS.get(flow.traffic_path, 0)]),
+    }
     packet_source, packet_destination = (ip_bytes(text) for text in field[19:21])
     family = 4 if "." in flow.source else 6
     none = bytes(4 if family == 4 else 16)
