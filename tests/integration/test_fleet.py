@@ -16,7 +16,7 @@ from tests.support.estate import wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import GroupLoad, PolledGroup, PollingAgent
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 LEASE_SECONDS = 20.0
 _numbers = itertools.count(1)
 

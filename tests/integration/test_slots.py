@@ -16,7 +16,7 @@ from tests.integration.conftest import MakeEstate
 from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowAgent, FlowCollector, FlowLoad
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.jvm, pytest.mark.soak, pytest.mark.timeout(900)]
 LEASE_SECONDS = 10.0
 PROMISED_SECONDS = 60.0
 
