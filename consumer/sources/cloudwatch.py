@@ -150,7 +150,7 @@ class CloudWatchSource:
             self._positions.release(self._key)
 
     def _poll(self, process: Process, stop: threading.Event) -> None:
-        position = self._positions.get("log_group", self._key)
+        position = self._positions.get("log_group", self._key) or self._first_position()
         self._swept_at = float("-inf")
         while not stop.is_set():
             began = self._clock.monotonic()
@@ -167,11 +167,16 @@ class CloudWatchSource:
             self._interval = max(self._settings.interval_seconds, elapsed * 1.1, rest_seconds)
             self._clock.wait(stop, max(0.0, self._interval * (0.9 + 0.2 * self._jitter()) - elapsed))
 
-    def _pass(self, position: Position | None, process: Process, stop: threading.Event) -> Position:
+    def _first_position(self) -> Position:
+        """Where a group that nobody has read yet begins, kept at once: what arrives while the first sweep fails must
+        not lie before the beginning of the next start."""
+        return self._advance(Position.at(moment(self._settings.since, self._now())))
+
+    def _pass(self, position: Position, process: Process, stop: threading.Event) -> Position:
         """One pass, and the position after it."""
         began = self._clock.monotonic()
         is_due = began >= self._swept_at + self._settings.sweep_seconds or not self._may_filter
-        if position is None or is_due or self._sweep_pages <= self._settings.sweep_page_count:
+        if is_due or self._sweep_pages <= self._settings.sweep_page_count:
             position, page_count = self._sweep(position, process, stop)
             self._swept_at, self._sweep_pages = began, page_count
         else:
@@ -185,10 +190,10 @@ class CloudWatchSource:
         self._observer.state("ok", way)
         return position
 
-    def _sweep(self, position: Position | None, process: Process, stop: threading.Event) -> tuple[Position, int]:
+    def _sweep(self, position: Position, process: Process, stop: threading.Event) -> tuple[Position, int]:
         """Everything since the position, in chunks; the position moves after each, and wholly after the last."""
         began = self._clock.monotonic()
-        known = position or Position.at(moment(self._settings.since, self._now()))
+        known = position
         start = min(known.exported_until, self._now()) - self._settings.look_back_seconds
         page_count, began_at = 0, 0.0
         for window in windows(start, self._now()):

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.errors import RetryableError, Stopped
@@ -45,6 +45,7 @@ class Killed(BaseException):
     st.sampled_from([10.0, 30.0, 300.0]),
     st.lists(st.integers(0, 200), max_size=30).map(frozenset),
 )
+@example([(0.0, 0.0, "eni-0")], [(1.0, "stop", 300.0)], 1, 1, 10.0, frozenset({1}))  # throttled, then stopped at once
 @settings(max_examples=150, deadline=None)
 def test_any_order_of_arrival_and_any_restart_lose_and_repeat_nothing(
     events: list[tuple[float, float, str]],
