@@ -11,18 +11,18 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
 from consumer.demo.emulators import free_ports
+from tests.support.loopback import LoopbackServer
 
 START_SECONDS = 60.0
 
@@ -68,7 +68,7 @@ DENIED: Fault = (403, "UnauthorizedOperation", "You are not authorized to perfor
 THROTTLED: Fault = (503, "RequestLimitExceeded", "Request limit exceeded.")
 
 
-class FaultyAws:
+class FaultyAws(LoopbackServer):
     """An endpoint for the Query (EC2, STS) and JSON protocols that forwards to `upstream`, unless `fault_of` says no.
 
     `fault_of(action, parameters)` is asked for every request; parameters of Query as sent, one value each, plus
@@ -81,21 +81,7 @@ class FaultyAws:
         self.answer_of: Callable[[str], bytes | None] = {"DescribeAccountPolicies": b'{"accountPolicies": []}'}.get
         self.calls: Counter[str] = Counter()
         self._upstream = upstream.removeprefix("http://")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self

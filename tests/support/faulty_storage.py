@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.loopback import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -48,28 +47,14 @@ class CutAfter:
 Trouble = Refuse | CutAfter | None
 
 
-class FaultyStorage:
+class FaultyStorage(LoopbackServer):
     """An endpoint for S3 and SQS; `trouble` is asked about every request, and a request hangs as long as it does."""
 
     def __init__(self, upstream: str) -> None:
         self.trouble: Callable[[Request], Trouble] = lambda _: None
         self.requests: list[Request] = []
         self._upstream = upstream.removeprefix("http://")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
