@@ -1,8 +1,9 @@
-"""One emulated AWS for all tests of a session; each test has its own stream, lease table and folders."""
+"""One emulated AWS for all tests of a session, emptied for each; streams, lease tables and folders of a test's own."""
 
 from __future__ import annotations
 
 import itertools
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,17 @@ MakeEstate = Callable[..., Estate]
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAws]:
-    with EmulatedAws(tmp_path_factory.mktemp("emulators")) as emulators:
-        yield emulators
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAws]:
+    with EmulatedAws(tmp_path_factory.mktemp("emulators")) as started:
+        yield started
+
+
+@pytest.fixture
+def aws(emulators: EmulatedAws) -> EmulatedAws:
+    """Without what earlier tests left in moto: an agent that discovers would read their flow logs, too."""
+    forget = urllib.request.Request(f"{emulators.moto_endpoint}/moto-api/reset", method="POST")
+    with urllib.request.urlopen(forget, timeout=30):
+        return emulators
 
 
 @pytest.fixture
