@@ -8,6 +8,8 @@ PYTEST := $(BIN) pytest
 export NUMBA_CACHE_DIR := $(CURDIR)/.venv/var/vpcflow-kernels
 # Somebody's own settings must not reach tests and demo.
 unexport $(filter VPCFLOW_%,$(.VARIABLES))
+# Where it is set (images, some CI), every start of Python compiles numba and botocore anew: 2 s of CPU a process.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint interop image bench soak lock docs clean
