@@ -6,6 +6,7 @@ Belongs here: following page tokens. Does not: one-answer calls (sessions.py).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from botocore import xform_name
@@ -23,16 +24,14 @@ def items(sessions: Sessions, operation: Operation, target: Target, **parameters
     Always with a page size: an unpaged call is throttled by itself in large accounts (EC2 API reference, "Query
     requests: pagination").
     """
-    is_new = True
+    pages = _pages(sessions, operation, target, parameters)
     try:
-        for page in _pages(sessions, operation, target, parameters):
-            is_new = False
-            yield from page[operation.items]
+        begun = list(islice(pages, 1))
     except SessionOverError:
-        if not is_new:
-            raise
-        for page in _pages(sessions, operation, target, parameters):  # with new keys
-            yield from page[operation.items]
+        pages = _pages(sessions, operation, target, parameters)  # with new keys
+        begun = []
+    for page in chain(begun, pages):
+        yield from page[operation.items]
 
 
 def _pages(sessions: Sessions, operation: Operation, target: Target, parameters: dict[str, Any]) -> Iterator[Any]:

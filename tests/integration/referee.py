@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import boto3
 
@@ -196,34 +193,19 @@ class RefereedAgent(PollingAgent):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         kcl = {name: value for estate in streams for name, value in estate.kcl.model_dump().items()}
-        tables = {"kcl": kcl, **(settings or {})} if kcl else dict(settings or {})
-        super().__init__(folder, aws.moto_endpoint, groups, collector_port, tables)
-        with self._file.open("a", encoding="utf-8") as file:
-            for estate in streams:
-                file.write(f'\n[[streams]]\nname = "{estate.stream.name}"\nregion = "{REGION}"\n')
-        outer = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VPCFLOW_"))}
-        self._environment = {**outer, **aws.environment, **(environment or {})}
-
-    def __enter__(self) -> Self:
-        super().__enter__()
-        return self
-
-    def kill(self) -> None:
-        """kill -9: nothing of it is told."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        super().__init__(
+            folder,
+            aws.moto_endpoint,
+            groups,
+            collector_port,
+            {"kcl": kcl, **(settings or {})} if kcl else settings,
+            streams=[estate.stream.name for estate in streams],
+            variables={**aws.environment, **(environment or {})},
+        )
 
     def start(self) -> None:
         """Again, with the same state folder and configuration."""
         self.__enter__()
-
-    def stop(self) -> float:
-        """SIGTERM, as a service manager does; the seconds it took."""
-        started = time.monotonic()
-        os.killpg(self.process.pid, signal.SIGTERM)
-        code = self.process.wait(90)
-        assert code == 0, self.log()[-3000:]
-        return time.monotonic() - started
 
     def wait_for(self, event: str, *, after: int = 0) -> int:
         """Wait until the log holds `event`, `after` a place in it; returns the place behind it."""

@@ -47,7 +47,7 @@ def test_kill_9_of_child_daemon_and_agent_loses_no_flow(make_estate: MakeEstate)
             sent = load.sent
             wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", 120)
             print(f"{sent} flows, {collector.repeats()} repeated after kill -9 of the agent")
-            print(f"SIGTERM to the process group: ended after {second.terminate_group():.1f} s")
+            print(f"SIGTERM to the process group: ended after {second.terminate():.1f} s")
     assert collector.repeats() <= SHARDS * FLOWS_PER_RECORD, "at most the delivery each shard was working on"
     assert census.most == 1, "two daemons with one worker id take each other's leases"
 
@@ -59,7 +59,7 @@ def test_a_stop_under_back_pressure_ends_at_a_record_boundary_and_nothing_is_res
     with FlowCollector() as collector:
         with FlowAgent(estate, collector.port, rate=100) as agent:
             wait_until(lambda: len(collector.arrived) > FLOWS_PER_RECORD, "flows arrive, slowly", 180)
-            seconds = agent.terminate_group()
+            seconds = agent.terminate()
             arrived = len(collector.arrived)
             print(f"\nstopped after {seconds:.1f} s with {arrived} of {flow_count} flows exported")
         assert seconds < STOP_SECONDS
@@ -84,7 +84,7 @@ def test_a_collector_that_refuses_holds_the_shard_and_gets_every_flow_when_it_is
             assert collector.arrived == dict.fromkeys(range(500), 1)
         estate.put([envelope(range(500, 550))])
         wait_until(lambda: "nobody listens" in str(agent.health()), "/health names the refusal again", 180)
-        seconds = agent.terminate_group()
+        seconds = agent.terminate()
         print(f"stopped while held up: after {seconds:.1f} s")
     assert seconds < STOP_SECONDS
     with FlowCollector(port) as collector, FlowAgent(estate, port):

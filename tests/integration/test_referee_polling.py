@@ -33,7 +33,7 @@ def test_steady_late_and_restarted_polling_is_exact(aws: EmulatedAws, collector:
     ):
         referee.wait_for_flows("flows arrive by polling", 400)
         assert referee.repeated() == 0
-        print(f"\nstopped in {agent.stop():.1f} s")
+        print(f"\nstopped in {agent.terminate():.1f} s")
         agent.start()
         referee.wait_for_flows("flows arrive after a restart", 200)
         assert referee.repeated() == 0, "a stop and a start repeat nothing"

@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-import tomllib
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
-from typing import Any
 
 from consumer.collect.listen import Listener
 from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess
-from consumer.demo.emulators import ACCOUNT, free_ports
+from consumer.demo.emulators import ACCOUNT
 from consumer.export.settings import Destination
 from consumer.state.identity import StateFolder
+from tests.support.agent_process import AgentProcess, toml_table
 from tests.support.estate import Estate
 
 FLOWS_PER_RECORD = 50
@@ -121,8 +114,8 @@ class FlowCollector:
                     self.last_at = time.monotonic()
 
 
-class FlowAgent:
-    """`vpcflow run` in a process group of its own, as a service manager or a shell starts it."""
+class FlowAgent(AgentProcess):
+    """An agent that reads the estate's stream, without discovery."""
 
     def __init__(
         self,
@@ -134,108 +127,26 @@ class FlowAgent:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`tables`: further TOML; `environment`: laid over the estate's."""
+        stream = {"name": estate.stream.name, "region": estate.stream.region}
+        sections = [
+            toml_table("[aws]", {"region": estate.stream.region}),
+            toml_table("[discovery]", {"enabled": False}),
+            toml_table("[kcl]", estate.kcl.model_dump()),
+            toml_table("[[streams]]", stream),
+        ]
+        variables = {**estate.environment, **(environment or {})}
+        super().__init__(estate.folder, "\n".join([*sections, tables]), collector_port, variables, rate=rate)
         self._estate = estate
-        self._environment = {**estate.environment, **(environment or {})}
-        estate.folder.mkdir(parents=True, exist_ok=True)
-        (self._telemetry_port,) = free_ports(1)
-        self._file = estate.folder / "vpcflow.toml"
-        self._text = tables + _CONFIGURATION.format(
-            state=json.dumps(str(estate.state_folder)),
-            kcl="\n".join(f"{name} = {json.dumps(value)}" for name, value in estate.kcl.model_dump().items()),
-            name=estate.stream.name,
-            region=estate.stream.region,
-            collector=collector_port,
-            rate=rate,
-            telemetry=self._telemetry_port,
-        )
-        tomllib.loads(self._text)
-        self._log = estate.folder / "agent.log"
-        self._process: subprocess.Popen[bytes]
-
-    def __enter__(self) -> FlowAgent:
-        self._file.write_text(self._text, encoding="utf-8")
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "consumer.cli", "run", "-c", str(self._file)],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
-        return self
 
     def __exit__(self, *_: object) -> None:
-        """End it the hard way, unless the test ended it; and remove what only its successor would."""
-        self._process.kill()
-        self._process.wait()
+        """And remove what only its successor would."""
+        super().__exit__()
         link = self._estate.stream_folder / "run"
         if link.is_symlink():
             shutil.rmtree(link.readlink(), ignore_errors=True)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def wait(self, seconds: float) -> int:
-        """Its exit code once it has ended by itself."""
-        return self._process.wait(seconds)
-
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-    def url(self, path: str) -> str:
-        """Of its telemetry."""
-        return f"http://127.0.0.1:{self._telemetry_port}{path}"
-
-    def health(self) -> dict[str, Any]:
-        """What /health says; empty while nobody answers."""
-        try:
-            with urllib.request.urlopen(self.url("/health"), timeout=2) as answer:
-                content: dict[str, Any] = json.load(answer)
-        except urllib.error.HTTPError as refused:
-            content = json.load(refused)
-        except OSError:
-            return {}
-        return content
-
-    def terminate_group(self) -> float:
-        """SIGTERM to the whole process group, as a service manager sends it; returns the seconds until it ended."""
-        started = time.monotonic()
-        os.killpg(self._process.pid, signal.SIGTERM)
-        code = self._process.wait(45)
-        assert code == 0, self.log()[-3000:]
-        return time.monotonic() - started
 
 
 def agent_id(estate: Estate) -> str:
     """The id an agent with this estate's state folder has, made now when it is new."""
     with StateFolder(estate.state_folder) as state:
         return state.agent_id
-
-
-_CONFIGURATION = """\
-[agent]
-state_folder = {state}
-
-[aws]
-region = "{region}"
-
-[discovery]
-enabled = false
-
-[kcl]
-{kcl}
-
-[telemetry]
-listen = "127.0.0.1:{telemetry}"
-
-[[streams]]
-name = "{name}"
-region = "{region}"
-
-[[collectors]]
-name = "main"
-address = "127.0.0.1:{collector}"
-rate = {rate}
-"""

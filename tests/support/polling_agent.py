@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import boto3
 
-from consumer.demo.emulators import ACCOUNT, free_ports
+from consumer.demo.emulators import ACCOUNT
+from tests.support.agent_process import AgentProcess, toml_table
 
 REGION = "us-east-1"
 _FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
@@ -96,8 +91,8 @@ class GroupLoad:
             self._group.put(self._each, late_seconds=self._late_seconds)
 
 
-class PollingAgent:
-    """The agent as a process of its own, from `__enter__` to `__exit__`; `settings` are TOML lines by table."""
+class PollingAgent(AgentProcess):
+    """An agent that polls `groups`, every second unless `settings` (values by table) say otherwise."""
 
     def __init__(
         self,
@@ -107,74 +102,33 @@ class PollingAgent:
         collector_port: int,
         settings: Mapping[str, Mapping[str, object]] | None = None,
         arguments: Sequence[str] = (),
+        *,
+        streams: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (self._telemetry_port,) = free_ports(1)
+        """`streams`: names of [[streams]] beside the groups; `variables`: instead of those that lead to `endpoint`."""
         tables: dict[str, dict[str, object]] = {
-            "agent": {"state_folder": str(folder / "state")},
             "aws": {"region": REGION},
             "discovery": {"enabled": False},
-            "telemetry": {"listen": f"127.0.0.1:{self._telemetry_port}"},
             "polling": {"interval_seconds": 1, "calls_per_second": 50},
         }
         for name, values in (settings or {}).items():
             tables.setdefault(name, {}).update(values)
-        lines = [_table(f"[{name}]", values) for name, values in tables.items()]
+        sections = [toml_table(f"[{name}]", values) for name, values in tables.items()]
         for group in groups:
-            lines.append(_table("[[log_groups]]", {"name": group, "account": ACCOUNT, "region": REGION}))
-        collector = {"name": "main", "address": f"127.0.0.1:{collector_port}", "rate": 20_000}
-        lines.append(_table("[[collectors]]", collector))
-        self._file = folder / "vpcflow.toml"
-        self._file.write_text("\n".join(lines), encoding="utf-8")
-        self._log = folder / "agent.log"
-        self._environment = environment(endpoint)
-        self._arguments = arguments
-        self.process: subprocess.Popen[bytes]
-
-    def __enter__(self) -> PollingAgent:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "consumer.cli", "run", "-c", str(self._file), *self._arguments],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-    def health(self) -> dict[str, Any]:
-        """What /health says; empty while nobody answers."""
-        try:
-            content: dict[str, Any] = json.loads(self._fetch("health"))
-        except urllib.error.HTTPError as refused:
-            content = json.load(refused)
-        except OSError:
-            return {}
-        return content
-
-    def metric(self, name: str) -> float:
-        """The sum of a metric over its labels; `name` may end in a part of the labels."""
-        lines = [line for line in self._fetch("metrics").decode().splitlines() if line.startswith(name)]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
-
-    def _fetch(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._telemetry_port}/{path}", timeout=5) as answer:
-            content: bytes = answer.read()
-        return content
+            sections.append(toml_table("[[log_groups]]", {"name": group, "account": ACCOUNT, "region": REGION}))
+        for stream in streams:
+            sections.append(toml_table("[[streams]]", {"name": stream, "region": REGION}))
+        super().__init__(
+            folder,
+            "\n".join(sections),
+            collector_port,
+            variables or environment(endpoint),
+            rate=20_000,
+            arguments=arguments,
+        )
 
 
 def _line(number: int, interface: str, start: int) -> str:
     address = IPv4Address(_FIRST_ADDRESS + number)
     return f"2 {ACCOUNT} {interface} {address} 192.0.2.7 49152 443 6 10 8400 {start} {start + 60} ACCEPT OK"
-
-
-def _table(head: str, values: Mapping[str, object]) -> str:
-    return "\n".join([head, *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"
