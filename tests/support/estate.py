@@ -235,17 +235,21 @@ def wait_until(is_so: Callable[[], bool], what: str, seconds: float) -> float:
 
 
 def processes_with(argument: str) -> list[int]:
-    """Ids of running processes that have `argument` among their arguments, the wrapper before its exec excepted."""
-    found = []
+    """Ids of running processes that have `argument` among their arguments.
+
+    Two kinds are left out: the wrapper before its exec, and the copy of a JVM that becomes one of its children.
+    """
+    found: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                parent = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
             except OSError:
                 continue
             if argument in arguments and not any(each.endswith("tether.py") for each in arguments):
-                found.append(int(folder.name))
-    return found
+                found[int(folder.name)] = int(parent)
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def kill(pid: int) -> None:
