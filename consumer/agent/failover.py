@@ -1,55 +1,43 @@
 """Carrying fallback out: what is seen of streams and log groups, the state machines, and what they mean for others.
 
-Belongs here: observing, stepping, telling (log, metrics, /health), and keeping it over a restart. Does not: deciding
-(select/fallback.py), starting and stopping sources (conductor.py).
+Belongs here: observing and stepping. Does not: deciding (select/fallback.py), telling (switches.py), keeping it over a
+restart (fallback_file.py), starting and stopping sources (conductor.py).
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from consumer.agent.fallback_file import FallbackFile, Kept
+from consumer.agent.switches import Switches
 from consumer.clock import Clock
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.select.fallback import Mode, Rules, Seen, Switch, Unit, step
+from consumer.select.fallback import Mode, Pair, Rules, Seen, Switch, Unit, step
 from consumer.select.plan import CutOff, Place, place_of
 from consumer.sources.stream_status import StreamObserver
 from consumer.sources.stream_watch import StreamState, StreamWatch
 from consumer.state.cursors import Position, Positions
-from consumer.state.identity import write_atomically
 from consumer.telemetry.health import Health
-from consumer.telemetry.logs import get_logger
 from consumer.telemetry.metrics import Metrics
 
-FILE_NAME = "fallback.json"
-_KEPT_SWITCHES = 100
 SAVE_SECONDS = 10.0
 """Between two writes of how far polling got; a switch is written at once. What an older one says is true, too."""
 _NOT_READ = "the stream is not being read"
-
-log = get_logger("fallback")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A log group and the stream (its task's key) that reports it."""
-
-    group: LogGroupKey
-    stream: str
+_HANDED_OVER = "the plan gives it to this stream, which has not passed yet what was polled"
 
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of one pair. `last_arrival`: of its newest event by the stream; `broken`: a probe's finding."""
+    """What is known of one pair. `reason`: of its last switch; `last_arrival`: of its newest event by the stream;
+    `broken`: a probe's finding."""
 
     unit: Unit = field(default_factory=Unit)
+    reason: str = ""
     last_arrival: float = 0.0
     broken: str = ""
 
@@ -75,18 +63,16 @@ class Failover:
         self.rules = rules
         self._positions = positions
         self._clock = clock
-        self._metrics = metrics
         self._health = health
-        self._file = folder / FILE_NAME
+        self._switches = Switches(metrics, health, clock)
+        self._file = FallbackFile(folder)
         self._silent_seconds = silent_seconds
         self._look_back_seconds = look_back_seconds
         self._lock = threading.Lock()
         self._watches: dict[str, StreamWatch] = {}
         self._arrivals: dict[Place, float] = {}
-        self._switches: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
-        self._saved: bytes = b""
         self._saved_at = float("-inf")
-        self._groups = {pair: _Group(unit) for pair, unit in self._load().items()}
+        self._groups = {pair: _Group(kept.unit, kept.reason) for pair, kept in self._file.load().items()}
         self._started_at = clock.now()
 
     def watch(self, stream: str, inner: StreamObserver) -> StreamWatch:
@@ -117,11 +103,13 @@ class Failover:
         for pair in pairs - set(self._groups):
             position = self._positions.get("log_group", pair.group.label()) if pair.group in polled else None
             began = Unit(Mode.POLLING, hold_seconds=self.rules.failover_after_seconds)
-            self._groups[pair] = _Group(replace(began, began_from=position.exported_until) if position else Unit())
+            unit = replace(began, began_from=position.exported_until) if position else Unit()
+            self._groups[pair] = _Group(unit, _HANDED_OVER if position else "")
         for pair in set(self._groups) - pairs:
             gone = self._groups.pop(pair)
             if gone.unit.is_polled:
-                self._told(pair, Switch(gone.unit.mode, Mode.STREAM, "the plan no longer reports it by this stream"))
+                why = "the plan no longer reports it by this stream"
+                self._switches.tell(pair, Switch(gone.unit.mode, Mode.STREAM, why))
             else:
                 until = self._state(pair.stream).exported_until
                 until = min(until, gone.last_arrival or until)
@@ -141,8 +129,16 @@ class Failover:
                 self._positions.advance("log_group", pair.group.label(), Position.at(unit.began_from))
             known.unit = unit
             if switch is not None:
-                self._told(pair, switch)
+                known.reason = switch.reason
+                self._switches.tell(pair, switch)
                 self._saved_at = float("-inf")
+        self._switches.show(
+            {
+                pair.group: f"polled in place of stream {pair.stream}: {known.reason}"
+                for pair, known in self._groups.items()
+                if known.unit.is_polled
+            }
+        )
         if self._clock.monotonic() >= self._saved_at + SAVE_SECONDS:
             self.save()
 
@@ -199,7 +195,7 @@ class Failover:
             }
             for pair, known in sorted(self._groups.items(), key=lambda item: (item[0].group, item[0].stream))
         ]
-        return {"fallback": rows, "switches": list(self._switches)}
+        return {"fallback": rows, "switches": self._switches.last()}
 
     def _state(self, stream: str) -> StreamState:
         with self._lock:
@@ -223,72 +219,11 @@ class Failover:
         swept = self._positions.get("log_group", pair.group.label()) if known.unit.is_polled else None
         return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None)
 
-    def _told(self, pair: Pair, switch: Switch) -> None:
-        group, reason = pair.group.label(), switch.reason
-        log.warning(
-            "source switched",
-            log_group=group,
-            stream=pair.stream,
-            before=switch.before.value,
-            after=switch.after.value,
-            reason=reason,
-        )
-        self._metrics.counter("vpcflow_source_switches_total", log_group=group, to=switch.after.value).inc()
-        is_polled = switch.after is not Mode.STREAM
-        self._metrics.gauge("vpcflow_polled_for_stream", log_group=group).set(is_polled)
-        if is_polled:
-            self._health.set(f"fallback {group}", "waiting", f"polled in place of stream {pair.stream}: {reason}")
-        else:
-            self._health.remove(f"fallback {group}")
-        self._switches.append(
-            {
-                "at": self._clock.now(),
-                "log_group": group,
-                "stream": pair.stream,
-                "before": switch.before.value,
-                "after": switch.after.value,
-                "reason": reason,
-            }
-        )
-
     def save(self) -> None:
-        """What went out by polling must be known after a death, for Kinesis gives all of it again. Also at the end."""
-        units = [
-            {
-                **asdict(pair.group),
-                "stream": pair.stream,
-                "is_polled": known.unit.is_polled,
-                "began_from": known.unit.began_from,
-                "swept_until": known.unit.swept_until,
-                "hold_seconds": known.unit.hold_seconds,
-            }
-            for pair, known in self._groups.items()
-            if known.unit.began_from is not None
-        ]
+        """Keep what must be known after a death. Also at the end."""
         self._saved_at = self._clock.monotonic()
-        content = orjson.dumps(units)
-        if content == self._saved or not (units or self._saved):
-            return
         try:
-            write_atomically(self._file, content)
-            self._saved = content
+            self._file.save({pair: Kept(known.unit, known.reason) for pair, known in self._groups.items()})
+            self._health.remove("fallback")
         except OSError as error:
-            self._health.set("fallback", "failing", f"{self._file} cannot be written: {error}")
-
-    def _load(self) -> dict[Pair, Unit]:
-        try:
-            return {
-                Pair(LogGroupKey(one["account"], one["region"], one["name"]), one["stream"]): Unit(
-                    mode=Mode.POLLING if one["is_polled"] else Mode.STREAM,
-                    began_from=one["began_from"],
-                    swept_until=one["swept_until"],
-                    hold_seconds=one["hold_seconds"],
-                )
-                for one in orjson.loads(self._file.read_bytes())
-            }
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            # Without it flows may repeat once; refusing to start would lose them.
-            log.warning("what was polled before is not known", file=str(self._file), reason=str(error))
-            return {}
+            self._health.set("fallback", "failing", f"{self._file.path} cannot be written: {error}")

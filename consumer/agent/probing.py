@@ -12,11 +12,12 @@ from typing import Protocol
 
 import orjson
 
-from consumer.agent.failover import Failover, Pair
+from consumer.agent.failover import Failover
 from consumer.aws.log_events import Page
 from consumer.clock import Clock
 from consumer.errors import VpcflowError
 from consumer.model.place import LogGroupKey
+from consumer.select.fallback import Pair
 from consumer.telemetry.logs import get_logger
 
 BROKEN = "its subscription brings nothing, while the log group has newer events"

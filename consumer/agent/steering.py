@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consumer.agent.conductor import Task
-from consumer.agent.failover import Failover, Pair
+from consumer.agent.failover import Failover
 from consumer.agent.plan_status import PlanStatus, vpc_rows
 from consumer.agent.queues import queue_tasks
 from consumer.aws.roles import Access
@@ -29,6 +29,7 @@ from consumer.model.delivery import Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
+from consumer.select.fallback import Pair
 from consumer.select.plan import Place, PlanReporting, compile_reporting
 from consumer.select.selection import Reporting, Selection
 from consumer.telemetry.health import Health

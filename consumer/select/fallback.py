@@ -18,6 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from consumer.model.place import LogGroupKey
+
 LONGEST_HOLD_SECONDS = 1800.0
 FLAP_FACTOR = 10.0
 """A failure within this many hold-downs after polling ended is flapping: the next hold-down is twice as long."""
@@ -30,6 +32,14 @@ class Mode(StrEnum):
     POLLING = "polling"
     RETURNING = "returning"
     LEAVING = "leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A log group and the stream (its task's key) that reports it."""
+
+    group: LogGroupKey
+    stream: str
 
 
 @dataclass(frozen=True, slots=True)

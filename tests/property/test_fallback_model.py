@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from consumer.agent.failover import Failover, Pair
+from consumer.agent.failover import Failover
 from consumer.agent.probing import BROKEN, Prober
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.select.fallback import Mode, Rules
+from consumer.select.fallback import Mode, Pair, Rules
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics

@@ -9,11 +9,12 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from consumer.agent.failover import FILE_NAME, Failover, Pair
+from consumer.agent.failover import Failover
+from consumer.agent.fallback_file import FILE_NAME
 from consumer.agent.probing import BROKEN, Prober
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.select.fallback import Rules
+from consumer.select.fallback import Pair, Rules
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
@@ -122,6 +123,22 @@ def test_what_polling_swept_is_cut_off_but_for_the_margin_and_is_known_after_a_r
     assert GROUP in again.failover.polled(), "it was being polled when the agent ended"
 
 
+def test_what_is_polled_from_before_the_start_is_said_at_once_with_its_reason(scene: Scene, tmp_path: Path) -> None:
+    scene.passes(20)
+    scene.is_read = False
+    scene.passes(100)
+    before = scene.health.snapshot()[f"fallback {GROUP.label()}"]
+    scene.failover.save()
+
+    again = Scene(tmp_path)
+    again.is_read = False
+    again.passes(1)
+    assert again.health.snapshot()[f"fallback {GROUP.label()}"].reason == before.reason
+    assert "nothing comes for a" in before.reason
+    assert again.sample("vpcflow_polled_for_stream") == 1
+    assert again.failover.details()["switches"] == [], "nothing was switched since the start"
+
+
 def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"[{")
     scene = Scene(tmp_path)
@@ -156,6 +173,7 @@ def test_a_group_that_gets_a_stream_is_polled_on_until_the_stream_is_read_and_ha
     scene.failover.adopt({PAIR}, {GROUP})
     scene.passes(200)
     assert GROUP in scene.failover.polled(), "nobody reads the stream yet"
+    assert "the plan gives it to this stream" in scene.health.snapshot()[f"fallback {GROUP.label()}"].reason
     scene.is_read = True
     scene.passes(300)
     assert scene.failover.polled() == {}

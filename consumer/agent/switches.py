@@ -1,0 +1,61 @@
+"""What fallback does, told: each switch as an event, and who is polled in place of a stream as a state.
+
+Belongs here: log, metrics, /health. Does not: deciding (select/fallback.py), carrying out (failover.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from consumer.clock import Clock
+from consumer.model.place import LogGroupKey
+from consumer.select.fallback import Pair, Switch
+from consumer.telemetry.health import Health
+from consumer.telemetry.logs import get_logger
+from consumer.telemetry.metrics import Metrics
+
+_KEPT_SWITCHES = 100
+
+log = get_logger("fallback")
+
+
+class Switches:
+    """Mutable; told by one thread, `last` may be asked by any."""
+
+    def __init__(self, metrics: Metrics, health: Health, clock: Clock) -> None:
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+        self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
+        self._shown: dict[LogGroupKey, str] = {}
+
+    def tell(self, pair: Pair, switch: Switch) -> None:
+        """A change of mode: a line in the log, a count, an entry of `switches` in /health."""
+        group = pair.group.label()
+        said = {
+            "log_group": group,
+            "stream": pair.stream,
+            "before": switch.before.value,
+            "after": switch.after.value,
+            "reason": switch.reason,
+        }
+        log.warning("source switched", **said)
+        self._metrics.counter("vpcflow_source_switches_total", log_group=group, to=switch.after.value).inc()
+        self._last.append({"at": self._clock.now(), **said})
+
+    def show(self, polled: Mapping[LogGroupKey, str]) -> None:
+        """Who is polled in place of a stream now, and why: also what was so before this agent started."""
+        for group in self._shown.keys() - polled.keys():
+            self._metrics.gauge("vpcflow_polled_for_stream", log_group=group.label()).set(0)
+            self._health.remove(f"fallback {group.label()}")
+        for group, reason in polled.items():
+            if self._shown.get(group) != reason:
+                self._metrics.gauge("vpcflow_polled_for_stream", log_group=group.label()).set(1)
+                self._health.set(f"fallback {group.label()}", "waiting", reason)
+        self._shown = dict(polled)
+
+    def last(self) -> list[dict[str, Any]]:
+        """The last switches, for /health; the newest at the end."""
+        return list(self._last)
