@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address
 from types import FrameType
@@ -18,12 +19,15 @@ from consumer.agent.conductor import Conductor
 from consumer.agent.factories import Factories
 from consumer.agent.failover import Failover
 from consumer.agent.fleet import Fleet
+from consumer.agent.lease_look import LeaseLook
 from consumer.agent.probing import Prober
 from consumer.agent.queues import QueueFactory, queue_tasks
 from consumer.agent.repeats import build_repeats
 from consumer.agent.steering import GroupReading, Steering
 from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
+from consumer.aws.lease_table import scan_leases
 from consumer.aws.log_events import LogEvents
+from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
 from consumer.config import Settings
@@ -35,7 +39,9 @@ from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.export.settings import CollectorSettings
-from consumer.kcl.settings import KclSettings
+from consumer.kcl.leases import LIVING_FAILOVERS
+from consumer.kcl.properties import lease_table
+from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.place import LogGroupKey
@@ -146,6 +152,10 @@ class Agent:
             clock,
             self._steering.plan,
         )
+
+        def worker() -> str:
+            return self._fleet.worker if self._fleet else state.agent_id
+
         self._factories = Factories(
             settings,
             state,
@@ -156,10 +166,26 @@ class Agent:
             self.health,
             self._failover,
             self._queues,
-            lambda: self._fleet.worker if self._fleet else state.agent_id,
+            worker,
         )
         self._prober = Prober(self._failover, self._calls_of, settings.fallback.probe_seconds, clock)
-        self._repeats = build_repeats(settings.repeats, settings.polling, settings.fallback, state.path, clock)
+        self._lease_look = LeaseLook(
+            self._steering.streams,
+            self._leases_of,
+            self._failover.leased,
+            worker,
+            settings.kcl,
+            settings.fallback.lease_look_seconds,
+            clock,
+        )
+        self._repeats = build_repeats(
+            settings.repeats,
+            settings.polling,
+            settings.fallback,
+            LIVING_FAILOVERS * settings.kcl.failover_ms / 1000,
+            state.path,
+            clock,
+        )
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
 
@@ -187,7 +213,8 @@ class Agent:
             self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
-            threading.Thread(target=self._prober.run, args=(self.stop,), name="prober", daemon=True).start()
+            for name, look in (("prober", self._prober.run), ("leases", self._lease_look.run)):
+                threading.Thread(target=look, args=(self.stop,), name=name, daemon=True).start()
             warm_up()
             self._log.info(
                 "agent started",
@@ -291,6 +318,9 @@ class Agent:
 
     def _calls_of(self, group: LogGroupKey) -> LogEvents:
         return self._factories.log_events(GroupReading(group, self._steering.access(group)))
+
+    def _leases_of(self, stream: StreamSettings) -> Sequence[Mapping[str, Any]]:
+        return scan_leases(self._sessions, Target(None, stream.region), lease_table(self._settings.kcl, stream))
 
     def _positions_problem(self, problem: str) -> None:
         if problem:

@@ -15,6 +15,7 @@ from typing import Any
 from consumer.agent.fallback_file import FallbackFile, Kept
 from consumer.agent.switches import Switches
 from consumer.clock import Clock
+from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules, Seen, Switch, Unit, step
@@ -71,6 +72,7 @@ class Failover:
         self._lock = threading.Lock()
         self._watches: dict[str, StreamWatch] = {}
         self._arrivals: dict[Place, float] = {}
+        self._leased: dict[str, Leased] = {}
         self._saved_at = float("-inf")
         self._groups = {pair: _Group(kept.unit, kept.reason) for pair, kept in self._file.load().items()}
         self._started_at = clock.now()
@@ -122,7 +124,7 @@ class Failover:
         for stream, state in states.items():
             self._positions.advance("stream", stream, Position.at(state.exported_until))
         for pair, known in self._groups.items():
-            state = states.get(pair.stream) or self._unread(pair.stream)
+            state = self._judged(pair.stream, states.get(pair.stream) or self._unread(pair.stream))
             unit, switch = step(known.unit, self._seen(pair, known, state), self.rules)
             if switch is not None and switch.before is Mode.STREAM:
                 assert unit.began_from is not None, "set when polling begins"
@@ -147,6 +149,21 @@ class Failover:
         known = self._groups.get(pair)
         if known is not None:
             known.broken = broken
+
+    def leased(self, stream: str, leased: Leased | None) -> None:
+        """What a look at the stream's leases found; None = nothing."""
+        if leased is None:
+            self._leased.pop(stream, None)
+            return
+        self._leased[stream] = leased
+        if not leased.trouble:
+            with self._lock:
+                if (watch := self._watches.get(stream)) is not None:
+                    watch.lost()
+
+    def streams(self) -> set[str]:
+        """Streams whose log groups may be polled in their place."""
+        return {pair.stream for pair in list(self._groups)}
 
     def suspects(self) -> list[tuple[Pair, float, float]]:
         """Groups whose stream is well and that are reported by it: with the arrival of their newest event, and the
@@ -200,12 +217,25 @@ class Failover:
     def _state(self, stream: str) -> StreamState:
         with self._lock:
             watch = self._watches.get(stream)
-            return watch.look() if watch else self._unread(stream)
+            return self._judged(stream, watch.look() if watch else self._unread(stream))
+
+    def _judged(self, stream: str, state: StreamState) -> StreamState:
+        """With what its leases say: our own shards may be well while another one has nobody; and without any shard of
+        ours all is well where others hold them."""
+        leased = self._leased.get(stream)
+        if leased is None:
+            return state
+        if not leased.trouble:
+            return state if state.has_shards else replace(state, trouble="")
+        trouble = f"{state.trouble}; {leased.trouble}" if state.trouble else leased.trouble
+        since = state.now - (self._clock.monotonic() - leased.since)
+        return replace(state, trouble=trouble, exported_until=min(state.exported_until, since))
 
     def _unread(self, stream: str) -> StreamState:
         """A stream without a source: exported up to where the last run left it."""
         position = self._positions.get("stream", stream)
-        return StreamState(_NOT_READ, position.exported_until if position else self._started_at)
+        until = position.exported_until if position else self._started_at
+        return StreamState(_NOT_READ, until, self._clock.now())
 
     def _seen(self, pair: Pair, known: _Group, state: StreamState) -> Seen:
         arrival = self._arrivals.get((pair.group.account, pair.group.name), 0.0)

@@ -144,18 +144,28 @@ class RepeatFilter:
 
 
 def build_repeats(
-    settings: RepeatsSettings, polling: PollingSettings, fallback: FallbackSettings, folder: Path | None, clock: Clock
+    settings: RepeatsSettings,
+    polling: PollingSettings,
+    fallback: FallbackSettings,
+    lease_seconds: float,
+    folder: Path | None,
+    clock: Clock,
 ) -> RepeatFilter | None:
     """What went out already, by the two ways that carry event ids; None when it is switched off.
 
     What came by Kinesis is polled again when its stream fails: after the time that takes to be known, and a pass.
+    `lease_seconds`: after which a look at a lease shows that nobody holds it.
 
     Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
     """
     if not settings.memory_mb:
         return None
     remember = {
-        SourceKind.KINESIS: settings.margin_seconds + fallback.failover_after_seconds + 2 * polling.interval_seconds,
+        SourceKind.KINESIS: settings.margin_seconds
+        + lease_seconds
+        + fallback.lease_look_seconds
+        + fallback.failover_after_seconds
+        + 2 * polling.interval_seconds,
         SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
     }
     return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)

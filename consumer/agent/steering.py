@@ -132,6 +132,12 @@ class Steering:
             found.setdefault(task.label(), task)
         return list(found.values())
 
+    def streams(self) -> dict[str, StreamSettings]:
+        """Streams that are read and whose log groups may be polled in their place, by the keys of their tasks."""
+        known = self._failover.streams()
+        readings = [task.what for task in self.tasks() if task.kind is SourceKind.KINESIS]
+        return {one.key: one.settings for one in readings if one.key in known}
+
     def plan(self) -> Plan | None:
         """The plan in force; None until the first discovery."""
         return self._known.plan if self._known else None

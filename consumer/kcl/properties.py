@@ -60,6 +60,21 @@ def application_name(kcl: KclSettings, stream: StreamSettings) -> str:
     return f"{name[: APPLICATION_LIMIT - len(digest) - 1]}-{digest}"
 
 
+def lease_table(kcl: KclSettings, stream: StreamSettings) -> str:
+    """The table in which KCL keeps this stream's leases: its own property goes first."""
+    return _own(stream, "tableName") or application_name(kcl, stream)
+
+
+def lease_failover_seconds(kcl: KclSettings, stream: StreamSettings) -> float:
+    """After how long without renewal KCL takes a lease to be free."""
+    own = _own(stream, "failoverTimeMillis")
+    return (int(own) if own.isdigit() else kcl.failover_ms) / 1000
+
+
+def _own(stream: StreamSettings, name: str) -> str:
+    return next((value for key, value in stream.properties.items() if key.casefold() == name.casefold()), "")
+
+
 def worker_id(agent_id: str, stream: StreamSettings) -> str:
     """Stable for one agent and one stream; two living agents never share one."""
     return "-".join(part for part in (agent_id, stream.account, stream.region, stream.name) if part)

@@ -42,3 +42,10 @@ class FallbackSettings(BaseModel, frozen=True, extra="forbid"):
         description="Time between two looks (one event each) whether a log group that its stream is silent about has "
         "newer events, in seconds; the first look comes as soon as the silence is as long as failover_after_seconds.",
     )
+    lease_look_seconds: float = Field(
+        20.0,
+        ge=1,
+        le=3600,
+        description="Time between two looks (a Scan of the stream's lease table in DynamoDB) whether every shard has a "
+        "living worker, in seconds.",
+    )

@@ -39,10 +39,13 @@ class _Shard:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """`trouble`: why it is not being read, empty = it is. `exported_until`: Unix seconds of AWS's clock."""
+    """`trouble`: why it is not being read, empty = it is. `exported_until`, `now`: Unix seconds of AWS's clock.
+    `has_shards`: some are ours, read or not."""
 
     trouble: str
     exported_until: float
+    now: float
+    has_shards: bool = False
 
 
 class StreamWatch:
@@ -82,7 +85,15 @@ class StreamWatch:
         """How it fares at this moment."""
         with self._lock:
             self._until = max(self._until, self._watermark())
-            return StreamState(self._trouble(), self._until)
+            return StreamState(self._trouble(), self._until, self._now(), bool(self._shards))
+
+    def lost(self) -> None:
+        """All its shards are leased to other agents: those that nobody reads here are not ours any more. What the
+        others have not exported yet, KCL gives to whoever comes after them."""
+        with self._lock:
+            self._shards = {name: one for name, one in self._shards.items() if one.called_at is not None}
+            if not self._shards:
+                self._until = max(self._until, self._now())
 
     def state(self, state: State, reason: str) -> None:
         if state == "failing":

@@ -15,7 +15,7 @@ import pytest
 
 from consumer.demo.emulators import ACCOUNT, REGION
 from tests.integration.conftest import MakeEstate
-from tests.support.estate import kill, wait_until
+from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowAgent, FlowCollector, agent_id
 from tests.support.two_ways import BlockableJava, TwoWays
 
@@ -35,6 +35,7 @@ look_back_seconds = 120
 [fallback]
 failover_after_seconds = {FAILOVER_SECONDS}
 probe_seconds = 5
+lease_look_seconds = 1
 [[log_groups]]
 name = "{group}"
 account = "{ACCOUNT}"
@@ -56,9 +57,11 @@ def by_stream(agent: FlowAgent) -> None:
     )
 
 
-def test_a_daemon_that_is_killed_and_kept_from_starting_is_replaced_by_polling_and_comes_back(
+def test_polling_takes_over_from_a_dead_daemon_and_from_a_broken_subscription_and_gives_back(
     make_estate: MakeEstate, tmp_path: Path
 ) -> None:
+    """One agent's life: its daemon is killed and kept from starting, and comes back; then the subscription breaks
+    without a word, and is mended. Its leases are looked at all the while, and say nothing wrong."""
     estate = make_estate(owner=agent_id)
     java = BlockableJava(tmp_path, estate)
     group = f"/two-ways-{next(_numbers)}"
@@ -70,59 +73,56 @@ def test_a_daemon_that_is_killed_and_kept_from_starting_is_replaced_by_polling_a
     ):
         wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
         by_stream(agent)
-        before = len(modes(agent.health()))
-        java.block()
-        died_at = time.time()
-        kill(estate.daemons()[0])
-        sent = flows.sent
-        wait_until(lambda: modes(agent.health())[before:] == ["polling"], "polling takes over", LONG_SECONDS)
-        switch = agent.health()["switches"][before]
-        switched_at = switch["at"]
-        wait_until(lambda: any(number > sent for number in list(collector.arrived)), "flows by polling", LONG_SECONDS)
-        print(f"\nswitched {switched_at - died_at:.1f} s after the daemon's death (set: {FAILOVER_SECONDS} s),")
-        print(f"first newer flow at the collector {time.time() - died_at:.1f} s after it")
-        health = agent.health()
-        assert switch["reason"].startswith(f"Kinesis for {FAILOVER_SECONDS} s: ")
-        condition = health["components"][f"fallback {ACCOUNT}/{REGION}/{group}"]
-        assert condition["state"] == "waiting"
-        assert "polled in place of stream" in condition["reason"]
-
-        java.unblock()
-        back_at = time.time()
-        expected = ["polling", "returning", "leaving", "stream"]
-        wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
-        print(f"back to Kinesis {time.time() - back_at:.1f} s after the daemon may start again")
-        told = modes(agent.health())[before:]
-        assert set(told) == set(expected)
-        sent = flows.sent
-        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
+        a_dead_daemon_is_replaced(agent, estate, java, flows, collector, group)
+        by_stream(agent)
+        a_broken_subscription_is_found(agent, flows, collector)
         metrics = urllib.request.urlopen(agent.url("/metrics"), timeout=5).read().decode()
         assert f'vpcflow_source_switches_total{{log_group="{ACCOUNT}/{REGION}/{group}",to="polling"}}' in metrics
+        assert f'vpcflow_polled_for_stream{{log_group="{ACCOUNT}/{REGION}/{group}"}} 0.0' in metrics
         assert agent.log().count('"event":"source switched"') == len(modes(agent.health()))
+        assert "leases are not known" not in agent.log()
     assert collector.repeats() == 0
 
 
-def test_a_subscription_that_breaks_without_a_word_is_found_and_its_group_polled(make_estate: MakeEstate) -> None:
-    estate = make_estate(owner=agent_id)
-    group = f"/two-ways-{next(_numbers)}"
-    further = settings(group, estate.stream.name)
-    with (
-        FlowCollector() as collector,
-        TwoWays(estate, group) as flows,
-        FlowAgent(estate, collector.port, tables=further) as agent,
-    ):
-        wait_until(lambda: len(collector.arrived) > 300, "flows arrive", LONG_SECONDS)
-        by_stream(agent)
-        before = len(modes(agent.health()))
-        flows.is_subscribed = False
-        broken_at = time.time()
-        wait_until(lambda: modes(agent.health())[before:] == ["polling"], "it is found", LONG_SECONDS)
-        print(f"\nfound and switched {time.time() - broken_at:.1f} s after it broke")
-        assert "its subscription brings nothing" in agent.health()["switches"][before]["reason"]
-        sent = flows.sent
-        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
-        flows.is_subscribed = True
-        wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
-        sent = flows.sent
-        wait_until(lambda: set(range(sent)) <= set(collector.arrived), "every flow arrived", LONG_SECONDS)
-    assert collector.repeats() == 0
+def a_dead_daemon_is_replaced(
+    agent: FlowAgent, estate: Estate, java: BlockableJava, flows: TwoWays, collector: FlowCollector, group: str
+) -> None:
+    before = len(modes(agent.health()))
+    java.block()
+    died_at = time.time()
+    kill(estate.daemons()[0])
+    sent = flows.sent
+    wait_until(lambda: modes(agent.health())[before:] == ["polling"], "polling takes over", LONG_SECONDS)
+    switch = agent.health()["switches"][before]
+    wait_until(lambda: any(number > sent for number in list(collector.arrived)), "flows by polling", LONG_SECONDS)
+    print(f"\nswitched {switch['at'] - died_at:.1f} s after the daemon's death (set: {FAILOVER_SECONDS} s),")
+    print(f"first newer flow at the collector {time.time() - died_at:.1f} s after it")
+    assert switch["reason"].startswith(f"Kinesis for {FAILOVER_SECONDS} s: ")
+    condition = agent.health()["components"][f"fallback {ACCOUNT}/{REGION}/{group}"]
+    assert condition["state"] == "waiting"
+    assert "polled in place of stream" in condition["reason"]
+    java.unblock()
+    back_at = time.time()
+    wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+    print(f"back to Kinesis {time.time() - back_at:.1f} s after the daemon may start again")
+    assert set(modes(agent.health())[before:]) == {"polling", "returning", "leaving", "stream"}
+    everything_arrives(flows, collector)
+
+
+def a_broken_subscription_is_found(agent: FlowAgent, flows: TwoWays, collector: FlowCollector) -> None:
+    before = len(modes(agent.health()))
+    flows.is_subscribed = False
+    broken_at = time.time()
+    wait_until(lambda: modes(agent.health())[before:] == ["polling"], "it is found", LONG_SECONDS)
+    print(f"\nfound and switched {time.time() - broken_at:.1f} s after it broke")
+    assert "its subscription brings nothing" in agent.health()["switches"][before]["reason"]
+    everything_arrives(flows, collector)
+    flows.is_subscribed = True
+    wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+    everything_arrives(flows, collector)
+
+
+def everything_arrives(flows: TwoWays, collector: FlowCollector) -> None:
+    """Whatever was written until now."""
+    sent = flows.sent
+    wait_until(lambda: collector.arrived.keys() >= set(range(sent)), "every flow arrived", LONG_SECONDS)

@@ -1,7 +1,8 @@
 """Fallback, its carrying out, the watch over a stream, cut-offs and repeats against a model of AWS, in any order.
 
-Events are written into a log group and reach a stream a little later. Kinesis, its subscription and the agent's own
-clock fail and come back as hypothesis likes. At the end every event was exported, and none twice.
+Events are written into a log group and reach a stream a little later. Kinesis, its subscription, another agent that
+holds every other shard, and the agent's own clock fail and come back as hypothesis likes. At the end every event was
+exported, and none twice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from consumer.agent.failover import Failover
 from consumer.agent.probing import BROKEN, Prober
+from consumer.kcl.leases import Lease, LeaseWatch
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules
@@ -32,7 +34,11 @@ GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
 PAIR = Pair(GROUP, "eu-west-1/flow")
 ORIGIN = Origin(SourceKind.KINESIS, account=GROUP.account, log_group=GROUP.name)
 TICK, INTERVAL, FAILOVER, MARGIN, LOOK_BACK, PROBE = 10.0, 30.0, 60.0, 300.0, 1200.0, 300.0
-REMEMBER = {SourceKind.KINESIS: MARGIN + FAILOVER + 2 * INTERVAL, SourceKind.CLOUDWATCH: MARGIN + 2 * INTERVAL}
+LOOK, LIVING = 20.0, 30.0
+REMEMBER = {
+    SourceKind.KINESIS: MARGIN + LIVING + LOOK + FAILOVER + 2 * INTERVAL,
+    SourceKind.CLOUDWATCH: MARGIN + 2 * INTERVAL,
+}
 FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where a write costs nothing: the model writes thousands of times."""
 
@@ -75,6 +81,14 @@ class FallbackMachine(RuleBasedStateMachine):
         self.stream: list[tuple[float, Event]] = []
         self.held: list[Event] = []
         self.read = 0
+        self.other = "absent"
+        self.others_stream: list[tuple[float, Event]] = []
+        self.others_read = 0
+        self.by_other: set[int] = set()
+        self.polled_arrivals: list[tuple[float, float]] = []
+        self.counter = 0
+        self.looked_at = float("-inf")
+        self.leases = LeaseWatch(LIVING, "me")
         self.swept_at = float("-inf")
         self.memory: dict[int, float] = {}
         self.exported: dict[int, int] = {}
@@ -119,6 +133,25 @@ class FallbackMachine(RuleBasedStateMachine):
         self.stream += [(self.aws_now, event) for event in self.held]
         self.held = []
 
+    @rule()
+    def another_agent_takes_every_other_shard(self) -> None:
+        """From now on every second event goes through its shard."""
+        if self.other == "absent":
+            self.other = "alive"
+
+    @rule()
+    def the_other_agent_dies(self) -> None:
+        if self.other == "alive":
+            self.other = "dead"
+
+    @rule()
+    def we_take_its_shard(self) -> None:
+        """KCL gives us what it did not read; to the model it is one shard with ours again."""
+        if self.other == "dead":
+            self.other = "absent"
+            self.stream += self.others_stream[self.others_read :]
+            self.others_stream, self.others_read = [], 0
+
     @rule(seconds=st.sampled_from([3600.0, -3600.0]))
     def our_clock_jumps(self, seconds: float) -> None:
         self.clock.started_at += seconds
@@ -133,9 +166,38 @@ class FallbackMachine(RuleBasedStateMachine):
                 self.read_stream()
             if GROUP in self.failover.polled() and self.clock.monotonic() - self.swept_at >= INTERVAL:
                 self.sweep()
+            self.other_reads()
             self.prober.look(self.stop)
+            self.look_at_leases()
             self.failover.step()
             self.note_breaks()
+            self.note_polled()
+
+    def other_reads(self) -> None:
+        """It exports its shard's events and remembers them alone."""
+        if self.other == "alive":
+            self.counter += 1
+            for _, event in self.others_stream[self.others_read :]:
+                self.exported[event.number] = self.exported.get(event.number, 0) + 1
+                self.by_other.add(event.number)
+            self.others_read = len(self.others_stream)
+
+    def look_at_leases(self) -> None:
+        now = self.clock.monotonic()
+        if now - self.looked_at >= LOOK:
+            self.looked_at = now
+            found = [Lease("a", "me", int(now))]
+            if self.other != "absent":
+                found.append(Lease("b", "other", self.counter))
+            self.failover.leased(PAIR.stream, self.leases.saw(found, now))
+
+    def note_polled(self) -> None:
+        (row,) = self.failover.details()["fallback"]
+        if row["mode"] != Mode.STREAM:
+            span = (row["polled_from"] - MARGIN, self.aws_now)
+            if self.polled_arrivals and self.polled_arrivals[-1][0] == span[0]:
+                self.polled_arrivals.pop()
+            self.polled_arrivals.append(span)
 
     def note_breaks(self) -> None:
         """From where a group was polled because its subscription was found broken, which takes a while."""
@@ -153,7 +215,9 @@ class FallbackMachine(RuleBasedStateMachine):
         """The subscription brings what is due, or holds it back."""
         for event in self.events[-20:]:
             if event.arrives_at <= self.aws_now < event.arrives_at + TICK:
-                if self.is_subscribed:
+                if self.is_subscribed and self.other != "absent" and event.number % 2:
+                    self.others_stream.append((event.arrives_at, event))
+                elif self.is_subscribed:
                     self.stream.append((event.arrives_at, event))
                 else:
                     self.held.append(event)
@@ -199,6 +263,8 @@ class FallbackMachine(RuleBasedStateMachine):
         if not self.is_up or "a" in str(self.watch.look().trouble):
             self.is_up = True
         self.the_subscription_is_mended()
+        self.the_other_agent_dies()
+        self.we_take_its_shard()
         self.run(600)
         for _ in range(10):
             if self.failover.polled():
@@ -214,14 +280,19 @@ class FallbackMachine(RuleBasedStateMachine):
 
     def may_repeat(self) -> set[int]:
         """What docs/plan-and-fallback.md leaves open: events that a mended subscription brings later than ids are
-        kept, and those that arrived within the margin before it broke, when that was found late."""
+        kept, those that arrived within the margin before it broke, when that was found late, and those that another
+        agent exported while we polled."""
         late = {event.number for arrived_at, event in self.stream if arrived_at - event.ingested_at > MARGIN}
         for broke in self.breaks:
             late |= {event.number for event in self.events if broke - MARGIN < event.ingested_at <= broke}
+        arrivals = {event.number: event.ingested_at for event in self.events}
+        for number in self.by_other:
+            if any(begin <= arrivals[number] <= end for begin, end in self.polled_arrivals):
+                late.add(number)
         return late
 
 
 FallbackMachine.TestCase.settings = settings(
-    max_examples=10, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestFallback = FallbackMachine.TestCase

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from consumer.agent.failover import Failover
 from consumer.agent.fallback_file import FILE_NAME
 from consumer.agent.probing import BROKEN, Prober
+from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair, Rules
@@ -137,6 +138,67 @@ def test_what_is_polled_from_before_the_start_is_said_at_once_with_its_reason(sc
     assert "nothing comes for a" in before.reason
     assert again.sample("vpcflow_polled_for_stream") == 1
     assert again.failover.details()["switches"] == [], "nothing was switched since the start"
+
+
+def test_a_shard_that_no_living_worker_holds_is_polled_from_when_it_was_held(scene: Scene) -> None:
+    """Our own shard is well all the time: an agent of the fleet died, and nobody has taken its shard yet."""
+    scene.passes(100)
+    nobody = Leased("the lease of b is held by no living worker", scene.clock.monotonic() - 40)
+    scene.failover.leased(PAIR.stream, nobody)
+    scene.passes(60)
+    assert scene.failover.polled() == {}
+    scene.passes(1)
+    assert GROUP in scene.failover.polled()
+    assert nobody.trouble in scene.health.snapshot()[f"fallback {GROUP.label()}"].reason
+    assert scene.failover.details()["fallback"][0]["polled_from"] == pytest.approx(START + 60, abs=8)
+
+    scene.failover.leased(PAIR.stream, None)
+    scene.passes(300)
+    assert scene.failover.polled() == {}, "somebody has taken it"
+    after = [one["after"] for one in scene.failover.details()["switches"]]
+    assert after == ["polling", "returning", "leaving", "stream"]
+
+
+def test_an_agent_without_a_shard_polls_nothing_while_others_hold_them_all(scene: Scene) -> None:
+    """A fleet of two, a stream of one shard."""
+    scene.watch.left("a", "leaseLost")
+    scene.is_read = False
+    for _ in range(15):
+        scene.failover.leased(PAIR.stream, Leased("", scene.clock.monotonic()))
+        scene.passes(20)
+    assert scene.failover.polled() == {}
+
+    died_at = scene.clock.monotonic()
+    scene.passes(40)
+    scene.failover.leased(PAIR.stream, Leased("the lease of a is held by no living worker", died_at))
+    scene.passes(62)
+    assert GROUP in scene.failover.polled()
+    assert scene.failover.details()["fallback"][0]["polled_from"] == pytest.approx(START + 280, abs=1), "the last look"
+
+
+def test_polling_ends_once_others_have_taken_the_shards_of_our_dead_daemon(scene: Scene) -> None:
+    scene.passes(20)
+    scene.watch.left("a", None)
+    scene.watch.restarted("the daemon is killed")
+    scene.is_read = False
+    scene.passes(70)
+    assert GROUP in scene.failover.polled()
+    scene.failover.leased(PAIR.stream, Leased("", scene.clock.monotonic()))
+    scene.passes(70)
+    assert scene.failover.polled() == {}
+    assert scene.failover.details()["switches"][0]["reason"].endswith("a has no reader: the daemon is killed")
+
+
+def test_a_group_that_loses_its_stream_while_a_shard_has_nobody_is_polled_from_when_it_was_held(scene: Scene) -> None:
+    scene.passes(100)
+    scene.failover.leased(PAIR.stream, Leased("the lease of b is held by no living worker", scene.clock.monotonic()))
+    bring(scene, START + 100)
+    scene.passes(50)
+    bring(scene, START + 150)
+    scene.failover.adopt(set())
+    position = scene.positions.get("log_group", GROUP.label())
+    assert position is not None
+    assert position.exported_until == pytest.approx(START + 100, abs=8)
 
 
 def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
