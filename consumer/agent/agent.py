@@ -202,20 +202,24 @@ class Agent:
                 running.callback(self._repeats.close)
                 self.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
                 self.metrics.read_gauge("vpcflow_forgotten_events", self._repeats.forgotten)
+            # Kernels and inventory are loaded while we wait for a slot, and for the daemon's first record.
+            warming = threading.Thread(target=warm_up, name="warm-up")
+            warming.start()
+            running.callback(warming.join)
+            running.callback(self.stop.set)
+            if self._settings.discovery.enabled:
+                self._refresher.start(self.stop)
             if self._fleet is not None:
                 running.callback(self._fleet.leave)
                 if not self._enter(self._fleet):
                     return
             pipeline = self._pipeline()
-            if self._settings.discovery.enabled:
-                self._refresher.start(self.stop)
-            # The daemon takes seconds to its first record: kernels and inventory are loaded meanwhile.
             self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
             for name, look in (("prober", self._prober.run), ("leases", self._lease_look.run)):
                 threading.Thread(target=look, args=(self.stop,), name=name, daemon=True).start()
-            warm_up()
+            warming.join()
             self._log.info(
                 "agent started",
                 agent=self._state.agent_id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -23,6 +25,9 @@ def run(config: Path | None, since: str) -> int:
 
     Settings can be overridden by environment: VPCFLOW__COLLECTORS__0__ADDRESS=10.0.0.5:4739
     """
+    # First of all: what follows takes a second, and for a process 1 without a handler the kernel ignores SIGTERM.
+    signal.signal(signal.SIGTERM, _end_at_once)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its default is death; the estate is read at start anyway
     from consumer.agent.agent import run_agent
     from consumer.config import load_settings
     from consumer.errors import ConfigurationError, Fault
@@ -36,3 +41,9 @@ def run(config: Path | None, since: str) -> int:
             raise ConfigurationError([Fault("--since", since, str(error), "write it like 6h")]) from error
         settings = settings.model_copy(update={"polling": settings.polling.model_copy(update={"since": since})})
     return run_agent(settings)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """Until the agent has handlers of its own (agent.py). A library being loaded could lose a SystemExit."""
+    os.write(2, b"vpcflow: asked to stop while starting; nothing was read yet\n")
+    os._exit(0)

@@ -140,6 +140,13 @@ class SharedState:
         self._on_deadline(self._deadline - MARGIN_SECONDS)
         self._look()
 
+    def look(self) -> None:
+        """A look at the others between two beats; a table that does not answer is for the next beat to judge."""
+        try:
+            self._look()
+        except VpcflowError as error:
+            self._say(str(error))
+
     def get(self, kind: Kind, key: str) -> Position | None:
         mine = self._local.get(kind, key)
         with self._lock:

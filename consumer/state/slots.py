@@ -15,6 +15,7 @@ from consumer.state.shared import SharedState
 from consumer.telemetry.logs import get_logger
 
 _LOOK_SECONDS = 0.5
+"""Only while we wait: that somebody is dead is then seen when it is so, not at our next beat."""
 _PREFIX = "slot#"
 
 log = get_logger("state")
@@ -36,6 +37,7 @@ def claim_slot(shared: SharedState, clock: Clock, stop: threading.Event) -> int:
                 log.info("slot taken", slot=number, before="nobody")
                 return number
         clock.wait(stop, _LOOK_SECONDS)
+        shared.look()
     raise Stopped("asked to stop, or lost, before a slot was found")
 
 

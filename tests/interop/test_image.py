@@ -26,6 +26,8 @@ from consumer.encode.settings import DOCUMENTATION_ENTERPRISE_NUMBER
 from consumer.export.settings import Destination
 from consumer.telemetry.probe import ask
 from scripts.image import private_buildah
+from tests.support.agent_process import catches_sigterm
+from tests.support.estate import wait_until
 from tests.support.udp import unused_port
 
 pytestmark = [pytest.mark.foreign, pytest.mark.timeout(1800)]
@@ -39,6 +41,7 @@ FLOWS = 500
 """The socket's buffer holds them all while the container ends."""
 LINE = "2 123456789012 eni-0a1b2c3d4e5f60718 10.0.{}.{} 10.0.0.2 443 50000 6 10 1000 1700000000 1700000060 ACCEPT OK"
 
+Process1 = tuple["subprocess.Popen[bytes]", str, Path]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -130,8 +133,9 @@ def test_the_daemon_finds_its_jars_java_and_classes(run: Run) -> None:
     assert archive.startswith("-XX:SharedArchiveFile=/opt/vpcflow/var/")
 
 
-def test_as_process_1_the_agent_ends_on_sigterm(tmp_path: Path) -> None:
-    """The kernel ignores signals that process 1 has no handler for; the agent has one, so it needs no init."""
+@pytest.fixture
+def process_1(tmp_path: Path) -> Iterator[Process1]:
+    """An agent that is process 1 of its own namespace, where it listens, and its log."""
     config, listen = tmp_path / "vpcflow.toml", f"127.0.0.1:{unused_port()}"
     config.write_text(
         f'[agent]\nstate_folder = "{tmp_path}/state"\n[aws]\nregion = "eu-west-1"\nattempts = 1\n'
@@ -142,20 +146,52 @@ def test_as_process_1_the_agent_ends_on_sigterm(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as sink:
         outer = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "consumer.cli", "run", "-c", config],
+            [
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                sys.executable,
+                "-m",
+                "consumer.cli",
+                "run",
+                "-c",
+                config,
+            ],
             env={**os.environ, **keys, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             stdout=sink,
             stderr=sink,
         )
-    try:
-        agent = wait_for_agent(outer.pid, listen, log)
-        began_at = time.monotonic()
-        os.kill(agent, signal.SIGTERM)
-        assert outer.wait(STOP_SECONDS) == 0, log.read_text()
-        print(f"ended after {time.monotonic() - began_at:.1f} s")
-    finally:
-        outer.kill()
-        outer.wait()
+    yield outer, listen, log
+    outer.kill()
+    outer.wait()
+
+
+def test_as_process_1_the_agent_ends_on_sigterm(process_1: Process1) -> None:
+    """The kernel ignores signals that process 1 has no handler for; the agent has one, so it needs no init."""
+    outer, listen, log = process_1
+    wait_until(lambda: ask(listen).lines[0] in ("ok", "waiting", "failing"), "the agent answers", STOP_SECONDS)
+    began_at = time.monotonic()
+    os.kill(inner(outer), signal.SIGTERM)
+    assert outer.wait(STOP_SECONDS) == 0, log.read_text()
+    print(f"ended after {time.monotonic() - began_at:.1f} s")
+
+
+def test_as_process_1_it_ends_while_it_is_starting(process_1: Process1) -> None:
+    outer, _, log = process_1
+    wait_until(lambda: inner(outer) > 0 and catches_sigterm(Path(f"/proc/{inner(outer)}")), "a handler", STOP_SECONDS)
+    began_at = time.monotonic()
+    os.kill(inner(outer), signal.SIGTERM)
+    assert outer.wait(STOP_SECONDS) == 0
+    print(f"ended after {time.monotonic() - began_at:.2f} s")
+    assert "asked to stop while starting" in log.read_text()
+
+
+def inner(outer: subprocess.Popen[bytes]) -> int:
+    """The process id, seen from here, of process 1 in there; 0 before there is one."""
+    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+    return int(children[0]) if children else 0
 
 
 def flows(listener: Listener) -> list[str]:
@@ -168,15 +204,6 @@ def flows(listener: Listener) -> list[str]:
             assert not received.problems
             found += [flow.source for record in received.records if (flow := read_flow(record.values))]
     return found
-
-
-def wait_for_agent(outer: int, listen: str, log: Path) -> int:
-    """The process id, seen from here, of process 1 in there, once it answers."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while ask(listen).lines[0] not in ("ok", "waiting", "failing"):
-        assert time.monotonic() < deadline, f"no agent: {log.read_text()}"
-        time.sleep(0.1)
-    return int(Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0])
 
 
 def megabytes(folder: Path) -> int:

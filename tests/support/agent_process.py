@@ -128,3 +128,9 @@ class AgentProcess:
 def toml_table(head: str, values: Mapping[str, object]) -> str:
     """A table of plain values under its `[head]`."""
     return "\n".join([head, *(f"{name} = {json.dumps(value)}" for name, value in values.items())]) + "\n"
+
+
+def catches_sigterm(process: Path) -> bool:
+    """Whether SigCgt of /proc/PID/status (proc(5)) has its bit."""
+    (mask,) = (line.split()[1] for line in (process / "status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)

@@ -80,6 +80,8 @@ class FlowCollector:
         self.arrived: Counter[int] = Counter()
         self.last_at = 0.0
         """Monotonic seconds of the last datagram with flows."""
+        self.datagrams: Counter[tuple[str, int]] = Counter()
+        """With flows, by who sent them."""
         self._listener = Listener(Destination("127.0.0.1", port))
         self._collecting = CollectingProcess(known_elements(32473))
         self._stop = threading.Event()
@@ -112,6 +114,7 @@ class FlowCollector:
                     self.arrived[int(IPv4Address(flow.values["sourceIPv4Address"])) - _FIRST_ADDRESS] += 1
                 if flows:
                     self.last_at = time.monotonic()
+                    self.datagrams[sender] += 1
 
 
 class FlowAgent(AgentProcess):

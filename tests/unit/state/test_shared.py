@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -310,6 +310,70 @@ def test_waiting_for_a_slot_ends_with_a_stop(fleet: Fleet) -> None:
 
     with pytest.raises(Stopped):
         claim_slot(two, fleet.clock, stop)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.7, 3.3, 4.9])
+def test_a_dead_agents_slot_is_claimed_a_second_after_its_lease_whenever_one_began_to_look(
+    fleet: Fleet, offset: float
+) -> None:
+    one, stop = fleet.agent("one"), threading.Event()
+    assert claim_slot(one, fleet.clock, stop) == 1
+    fleet.clock.on_wait = _beats_when_due(fleet)
+    fleet.clock.advance(offset)
+    fleet.alive.remove(one)
+    two = fleet.agent("two")
+    began = fleet.clock.elapsed
+
+    assert claim_slot(two, fleet.clock, stop) == 1
+    lease = fleet.settings.lease_seconds
+    assert lease < fleet.clock.elapsed - began <= lease + 1
+
+
+@pytest.mark.parametrize(
+    ("pause", "may_send", "slot"), [(3, True, 3), (13, True, 3), (14, False, 3), (15, False, 1), (60, False, 1)]
+)
+def test_two_that_may_send_never_share_a_slot_however_long_one_of_them_paused(
+    fleet: Fleet, pause: int, may_send: bool, slot: int
+) -> None:
+    one, two, stop = fleet.agent("one"), fleet.agent("two"), threading.Event()
+    beats = fleet.clock.on_wait = _beats_when_due(fleet)
+    slots = {agent: claim_slot(agent, fleet.clock, stop) for agent in (one, two)}
+    one.beat()
+    fleet.alive.remove(one)
+    paused_at = fleet.clock.elapsed
+    third = fleet.agent("three")
+    comes_back: list[bool] = []
+
+    def in_each_wait(seconds: float) -> None:
+        senders = [slots[agent] for agent in slots if agent.is_alive()]
+        assert len(senders) == len(set(senders))
+        if not comes_back and fleet.clock.elapsed >= paused_at + pause:
+            comes_back.append(one.is_alive())  # what is asked before its next message
+            fleet.alive.append(one)
+            one.beat()
+        beats(seconds)
+
+    fleet.clock.on_wait = in_each_wait
+    slots[third] = claim_slot(third, fleet.clock, stop)
+    for _ in range(2 * pause):
+        fleet.clock.wait(stop, 0.5)
+
+    assert comes_back == [may_send]
+    assert slots[third] == slot
+    assert bool(fleet.lost) is (slot == 1)
+
+
+def _beats_when_due(fleet: Fleet) -> Callable[[float], None]:
+    """Called in each wait: who is alive beats three times in a lease, as its thread does."""
+    due = fleet.clock.elapsed
+
+    def beat(seconds: float) -> None:
+        nonlocal due
+        if fleet.clock.elapsed >= due:
+            due = fleet.clock.elapsed + fleet.settings.lease_seconds / 3
+            _beat_all(fleet)
+
+    return beat
 
 
 def _beat_all(fleet: Fleet) -> None:
