@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from consumer.model.address_index import Listed, Network
 from consumer.model.flow_path import FlowPath
+from consumer.model.networks import Listed, Network
 
 if TYPE_CHECKING:
     from consumer.discovery.estate import Attachment
@@ -279,13 +279,14 @@ def _hiding(
 
 
 def _clipped(items: Iterable[Listed], zone: Network) -> Iterator[Listed]:
-    """The part of `items` within `zone`; of those that hold all of it only the longest counts."""
+    """The part of `items` within `zone`; of those that hold all of it, itself among them, only the longest counts."""
     whole: dict[int, list[Listed]] = {}
     for one in items:
-        common = _common(one.network, zone)
-        if common == one.network:
+        if _common(one.network, zone) is None:
+            continue
+        if one.network.prefixlen > zone.prefixlen:
             yield one
-        elif common is not None:
+        else:
             whole.setdefault(one.network.prefixlen, []).append(replace(one, network=zone))
     if whole:
         yield from whole[max(whole)]

@@ -199,6 +199,16 @@ def test_a_default_route_to_a_vpc_does_not_give_it_the_internet() -> None:
     assert estate.look("10.100.0.10") == ("hub", FlowPath.TRANSIT_GATEWAY)
 
 
+def test_a_gateways_route_as_long_as_the_vpcs_hides_its_shorter_ones() -> None:
+    estate = Estate(
+        {"a": {"10.2.0.0/25": "tgw-1"}},
+        attached={"a": "spokes", "b": "spokes", "hub": "spokes"},
+        gateway_tables={"spokes": (to("10.2.0.0/25", "at-hub"), to("0.0.0.0/0", "at-b"))},
+    )
+
+    assert estate.look("10.2.0.10") == ("", FlowPath.TRANSIT_GATEWAY)
+
+
 def test_a_site_behind_a_vpn_attachment_is_named() -> None:
     estate = Estate(
         {"a": {"192.168.0.0/16": "tgw-1"}},
