@@ -30,7 +30,7 @@ def build(file: Path, accounts: int, interfaces: int, vpcs: int) -> None:
     inventory = build_inventory(merged, if_indexes, exporters, 0.0, Knowledge(ranges=shipped_ranges().ranges))
     built = time.process_time() - began
     save_snapshot(inventory, file)
-    views, lists = len(inventory.views.lines), len(inventory.networks.starts) - 1
+    views, lists = len(inventory.views.lines), inventory.networks.list_count
     print(f"build                {built:8.2f} s CPU: {views:,} views, {lists:,} lists of networks")
     print(f"file                 {file.stat().st_size / 1e6:8.0f} MB")
 
@@ -67,7 +67,7 @@ def load(file: Path) -> None:
     print(f"load                 {seconds:8.2f} s, {cpu:.2f} s CPU, {inventory.interfaces.row_count - 1:,} interfaces")
     print(f"longest stall        {gap * 1e3:8.1f} ms (without loading {idle * 1e3:.1f} ms)")
     touched = sum(int(column.sum()) for column in inventory.endpoints.strings.values())
-    touched += int(inventory.addresses.slots[:, 3].sum()) + int(inventory.networks.slots[:, 3].sum())
+    touched += int(inventory.addresses.slots[:, 3].sum()) + int(inventory.networks.values.sum())
     print(f"resident, grown by   {_resident_mb() - before:8.0f} MB, all of {_resident_mb():.0f} MB, every page touched")
     assert touched
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from consumer.discovery.routing import network
 from consumer.errors import ConfigurationError, Fault
-from consumer.model.address_index import Network
+from consumer.model.networks import Network
 
 FIELDS = ("cidr", "name", "site", "tags", "vpc", "account")
 MAX_ENTRIES = 100_000

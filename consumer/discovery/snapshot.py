@@ -35,14 +35,14 @@ from consumer.model.address_index import (
     AMBIGUOUS,
     LOW_HALF,
     PREFIX_LENGTHS,
-    Listed,
-    Network,
-    Views,
+    Words,
     build_address_index,
-    build_networks,
+    family_of,
     scope_of,
+    vpc_of,
 )
 from consumer.model.inventory import LAST_MOMENT, EntityTable, Inventory, build_history, code_of
+from consumer.model.networks import Listed, Network, Networks, Views, build_networks
 
 NAT_SERVICE = "NAT Gateway"
 Key = tuple[int, int, int]
@@ -228,13 +228,14 @@ class _Builder:
         paths = {text: path_through(text) for text in {place.service for place in self._places}}
         row_paths = np.array([paths[place.service] for place in self._places], dtype=np.uint64)
         keys = np.array(self._addresses, dtype=np.uint64).reshape(len(self._addresses), 4)
+        networks = build_networks(lists)
         return Inventory(
             interfaces=EntityTable("interface", interface_count, integers, interfaces, pool),
             interface_rows=self._interface_rows,
             endpoints=EntityTable("endpoint", len(self._places), {"path": row_paths}, columns, pool),
             addresses=build_address_index(keys[:, :3], keys[:, 3].astype(np.int64)),
-            networks=build_networks(lists),
-            views=Views(np.array(views, dtype=np.int64)),
+            networks=networks,
+            views=_views(views, networks, keys),
             vpc_numbers=numbers,
             vpc_exporters=vpc_exporters,
             taken_at=taken_at,
@@ -497,6 +498,17 @@ def _key(vpc: int, text: str) -> Key:
     address = ipaddress.ip_address(text)
     value = int(address)
     return scope_of(vpc, address.version), value >> 64, value & LOW_HALF
+
+
+def _views(views: list[tuple[int, int, int]], networks: Networks, keys: Words) -> Views:
+    """With what the address table adds: which VPCs have interfaces outside of their own networks."""
+    lines = np.zeros((len(views), 4), dtype=np.int64)
+    lines[:, :3] = views
+    vpcs = vpc_of(keys[:, 0])
+    values = networks.find(vpcs, family_of(keys[:, 0]) == 6, keys[:, 1], keys[:, 2])
+    strays = np.unique(vpcs[(values == 0) & (vpcs > 0)])
+    lines[:, 3] = np.isin(lines[:, 0], strays)
+    return Views(lines)
 
 
 def _with_names(place: Place, name: NamedNetwork) -> Place:

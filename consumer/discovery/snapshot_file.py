@@ -18,10 +18,11 @@ import orjson
 from numpy.typing import NDArray
 
 from consumer.discovery.sealed_file import read_sealed, write_sealed
-from consumer.model.address_index import AddressIndex, Networks, Views
+from consumer.model.address_index import AddressIndex
 from consumer.model.inventory import EntityTable, History, Inventory
+from consumer.model.networks import Networks, Views
 
-KIND, SCHEMA = 1, 3
+KIND, SCHEMA = 1, 4
 _ALIGNMENT = 64
 Array = NDArray[Any]
 
@@ -30,10 +31,10 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
     """Write the snapshot. OSError when the disk does not let us."""
     arrays: dict[str, Array] = {
         "slots": inventory.addresses.slots,
-        "network_slots": inventory.networks.slots,
         "network_starts": inventory.networks.starts,
-        "network_lengths": inventory.networks.lengths,
-        "network_hints": inventory.networks.hints,
+        "network_highs": inventory.networks.highs,
+        "network_lows": inventory.networks.lows,
+        "network_values": inventory.networks.values,
         "views": inventory.views.lines,
         "vpc_exporters": inventory.vpc_exporters,
         "turn_starts": inventory.history.starts,
@@ -53,7 +54,6 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
         {
             "taken_at": inventory.taken_at,
             "bits": inventory.addresses.bits,
-            "network_bits": inventory.networks.bits,
             "has_prefixes": inventory.addresses.has_prefixes,
             "rows": {table.name: table.row_count for table in (inventory.interfaces, inventory.endpoints)},
             "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
@@ -87,13 +87,7 @@ def load_snapshot(file: Path) -> Inventory | None:
         interface_rows=_numbered(_unpacked(arrays, "interface_names"), arrays["interface_codes"].tolist()),
         endpoints=tables[1],
         addresses=AddressIndex(arrays["slots"], header["bits"], header["has_prefixes"]),
-        networks=Networks(
-            arrays["network_slots"],
-            header["network_bits"],
-            arrays["network_starts"],
-            arrays["network_lengths"],
-            arrays["network_hints"],
-        ),
+        networks=Networks(*(arrays[f"network_{name}"] for name in ("starts", "highs", "lows", "values"))),
         views=Views(arrays["views"]),
         vpc_numbers=dict(zip(_unpacked(arrays, "vpc_names"), arrays["vpc_codes"].tolist(), strict=True)),
         vpc_exporters=arrays["vpc_exporters"],

@@ -95,7 +95,6 @@ class Joiner:
         if len(self._found) < len(rows):
             self._found = np.zeros(len(rows), dtype=np.int64)
         out = np.empty((batch.row_count, kernels.OUT_SIZE), dtype=np.uint64)
-        index, networks, history = inventory.addresses, inventory.networks, inventory.history
         done = 0
         while done < len(rows):
             with np.errstate(over="ignore"):  # the hash wraps on purpose; without the compiler NumPy would warn
@@ -103,11 +102,7 @@ class Joiner:
                     batch.words, rows, done, plan,
                     self._interfaces, self._vpcs, self._directions, self._kinds,
                     self._interface_views, self._if_indexes, self._row_paths, inventory.vpc_exporters,
-                    index.slots, np.uint64(index.bits), index.has_prefixes,
-                    networks.slots, np.uint64(networks.bits), networks.starts, networks.lengths, networks.hints,
-                    inventory.views.lines,
-                    history.starts, history.until, history.rows,
-                    self._memory, self._agent_address, out, self._counts,
+                    self._tables, self._agent_address, out, self._counts,
                 )  # fmt: skip
             if done < len(rows):
                 self._look_up_new(batch, rows, done, plan)
@@ -141,6 +136,13 @@ class Joiner:
         self._if_indexes = _integers(inventory.interfaces, "if_index")
         self._row_paths = _integers(inventory.endpoints, "path")
         self._memory[:] = 0
+        index, networks, history = inventory.addresses, inventory.networks, inventory.history
+        self._tables = kernels.Tables(
+            index.slots, np.uint64(index.bits), index.has_prefixes,
+            networks.starts, networks.highs, networks.lows, networks.values, inventory.views.lines,
+            history.starts, history.until, history.rows,
+            self._memory,
+        )  # fmt: skip
 
     def _plan(self, batch: FlowBatch) -> NDArray[np.int64]:
         """int64[13]: word of each column the kernel reads, -1 where the log format has none."""

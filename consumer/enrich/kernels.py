@@ -8,12 +8,13 @@ Numbers: row positions are int64, words uint64; mixing the two silently gives a 
 constant is typed.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 COMPILED: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+INLINED: dict[str, Any] = {**COMPILED, "forceinline": True}
 """`_nrt` False: else every array handed to a helper is reference-counted with locked instructions, which made a row
 123 ns instead of 15. It only forbids making arrays, and no kernel here does."""
 
@@ -34,14 +35,36 @@ OUT_SIZE = 7
 # Positions in `counts`.
 UNKNOWN_INTERFACE, UNKNOWN_VPC, AMBIGUOUS_SOURCE, AMBIGUOUS_DESTINATION = range(4)
 COUNT_SIZE = 4
-# Columns of a view (model/address_index.py).
-VIEW_VPC, VIEW_REACHED, VIEW_NAMED = range(3)
+# Columns of a view (model/networks.py).
+VIEW_VPC, VIEW_REACHED, VIEW_NAMED, VIEW_STRAYS = range(4)
 AWS_RANGES = 0
 """Number of the list of AWS's public ranges."""
 
-MEMORY_BITS = 15
-"""2^15 remembered addresses of 32 bytes: a megabyte, in the second-level cache of one core. With 5,000 distinct
-addresses a batch: 28 ns a row; half the size 56 ns (they push each other out), twice the size 25 ns."""
+MEMORY_BITS = 14
+"""2^14 remembered addresses of 32 bytes, half a megabyte: four times what a batch of many addresses holds."""
+
+
+class Tables(NamedTuple):
+    """What every look-up searches; a tuple, for the compiler takes no other record.
+
+    `slots` … `has_prefixes`: model/address_index.py. `net_*`: model/networks.py. `views`: int64[v, 4]. `turn_*`: the
+    history (model/inventory.py). `memory`: uint64[2^MEMORY_BITS, 4] = scope, high, low, result of `outside`; written
+    to, and emptied by whoever changes the rest.
+    """
+
+    slots: Any
+    bits: Any
+    has_prefixes: Any
+    net_starts: Any
+    net_highs: Any
+    net_lows: Any
+    net_values: Any
+    views: Any
+    turn_starts: Any
+    turn_until: Any
+    turn_rows: Any
+    memory: Any
+
 
 _MIX_SCOPE = np.uint64(0x9E3779B97F4A7C15)
 _MIX_HIGH = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -49,22 +72,21 @@ _MIX_LOW = np.uint64(0x165667B19E3779F9)
 _SPREAD = np.uint64(0xD6E8FEB86659FD93)
 _FOLD = np.uint64(32)
 _NULL = np.uint64(0)
+_ONE = np.uint64(1)
+_SIGN = np.uint64(63)
 _IPV4 = np.uint64(4)
 _IPV6 = np.uint64(6)
 _PREFIX = np.uint64(8)
 _VPC_SHIFT = np.uint64(4)
 _WORD_BITS = np.uint64(64)
-_LIST_SHIFT = np.uint64(12)
-_LENGTH_SHIFT = np.uint64(4)
 # A packed network value: bit 61 ambiguous, then path, VPC and row.
 _VALUE_AMBIGUOUS = np.int64(1 << 61)
 _VALUE_PATH_SHIFT, _VALUE_PATH = np.int64(56), np.int64(31)
 _VALUE_VPC_SHIFT, _VALUE_VPC = np.int64(32), np.int64(0xFFFFFF)
 _VALUE_ROW = np.int64(0xFFFFFFFF)
-# A remembered result: path above the row, which may be negative.
-_KEPT_PATH_SHIFT = np.uint64(56)
-_KEPT_ROW = np.uint64((1 << 56) - 1)
-_SIGN_SHIFT = np.int64(8)
+# A remembered result: the row, which may be negative, above one bit: it is only AWS's range.
+_KEPT_SHIFT = np.int64(1)
+_KEPT_RANGE = np.int64(1)
 # Ways that the kernel itself decides (model/flow_path.py).
 _SAME_VPC, _PEERING, _TRANSIT, _NAT, _INTERNET = (np.int64(way) for way in (1, 2, 3, 4, 5))
 _GATEWAY_ENDPOINT, _ENDPOINT, _VPN, _LOCAL, _EITHER, _APPLIANCE = (np.int64(way) for way in (6, 7, 8, 9, 10, 11))
@@ -72,7 +94,7 @@ _IPV4_PREFIX_MASK = np.uint64(0xFFFFFFF0)  # /28 in the low half
 _IPV6_PREFIX_MASK = np.uint64(0xFFFF000000000000)  # /80: the upper 16 bits of the low half
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def hash_of(scope: np.uint64, high: np.uint64, low: np.uint64) -> np.uint64:
     """Hash of a key."""
     mixed = scope * _MIX_SCOPE ^ high * _MIX_HIGH ^ low * _MIX_LOW
@@ -80,22 +102,22 @@ def hash_of(scope: np.uint64, high: np.uint64, low: np.uint64) -> np.uint64:
     return mixed ^ (mixed >> _FOLD)
 
 
-@njit(**COMPILED)
-def row_at(starts, until, rows, code, moment):  # type: ignore[no-untyped-def]
+@njit(**INLINED)
+def row_at(tables, code, moment):  # type: ignore[no-untyped-def]
     """Row of a code of the history (≤ -2) at a moment; any other number is itself. Unknown moments are now."""
     if code >= -1:
         return code
     group = np.int64(-2) - code
-    place = starts[group]
-    last = starts[group + 1] - 1
+    place = tables.turn_starts[group]
+    last = tables.turn_starts[group + 1] - 1
     if moment == _NULL:
         place = last
-    while place < last and moment >= until[place]:
+    while place < last and moment >= tables.turn_until[place]:
         place += 1
-    return rows[place]
+    return tables.turn_rows[place]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def find(slots, bits, scope, high, low):  # type: ignore[no-untyped-def]
     """Endpoint row of one key: > 0 found, 0 not there, -1 ambiguous, less: a code of the history."""
     place = np.int64(hash_of(scope, high, low) >> (_WORD_BITS - bits))
@@ -106,51 +128,82 @@ def find(slots, bits, scope, high, low):  # type: ignore[no-untyped-def]
     return np.int64(0)
 
 
-@njit(**COMPILED)
-def find_in_vpc(slots, bits, has_prefixes, vpc, high, low, family):  # type: ignore[no-untyped-def]
+@njit(**INLINED)
+def find_in_vpc(tables, vpc, high, low, family):  # type: ignore[no-untyped-def]
     """Endpoint row of an address in one VPC: the address itself, else the prefix delegated to an interface."""
     scope = (np.uint64(vpc) << _VPC_SHIFT) | family
-    row = find(slots, bits, scope, high, low)
-    if row != 0 or not has_prefixes:
+    row = find(tables.slots, tables.bits, scope, high, low)
+    if row != 0 or not tables.has_prefixes:
         return row
     mask = _IPV4_PREFIX_MASK if family == _IPV4 else _IPV6_PREFIX_MASK
-    return find(slots, bits, scope | _PREFIX, high, low & mask)
+    return find(tables.slots, tables.bits, scope | _PREFIX, high, low & mask)
 
 
-@njit(**COMPILED)
-def longest_match(slots, bits, starts, lengths, number, high, low, family):  # type: ignore[no-untyped-def]
-    """Packed value of the longest network of list `number` that holds the address; 0 when none does."""
-    for place in range(starts[number], starts[number + 1]):
-        if lengths[place, 0] == family:
-            scope = (np.uint64(number) << _LIST_SHIFT) | (lengths[place, 1] << _LENGTH_SHIFT) | family
-            value = find(slots, bits, scope, high & lengths[place, 2], low & lengths[place, 3])
-            if value != 0:
-                return value
-    return np.int64(0)
+@njit(**INLINED)
+def is_below(one, other):  # type: ignore[no-untyped-def]
+    """1 when one < other, else 0, for any words: the borrow of their difference."""
+    return ((~one & other) | ((~one | other) & (one - other))) >> _SIGN
 
 
-@njit(**COMPILED)
-def aws_match(slots, bits, starts, lengths, hints, high, low, family):  # type: ignore[no-untyped-def]
-    """`longest_match` in list 0; of IPv4 only lengths are tried that occur under the first 16 bits."""
-    if family != _IPV4:
-        return longest_match(slots, bits, starts, lengths, AWS_RANGES, high, low, family)
-    there = hints[np.int64(low >> np.uint64(16))]
-    if there == _NULL:
-        return np.int64(0)
-    for place in range(starts[AWS_RANGES], starts[AWS_RANGES + 1]):
-        length = lengths[place, 1]
-        if lengths[place, 0] == family and (there >> length) & np.uint64(1) != _NULL:
-            scope = (length << _LENGTH_SHIFT) | family
-            value = find(slots, bits, scope, high & lengths[place, 2], low & lengths[place, 3])
-            if value != 0:
-                return value
-    return np.int64(0)
+@njit(**INLINED)
+def longest_match(tables, number, high, low, family):  # type: ignore[no-untyped-def]
+    """Packed value of the longest network of list `number` that holds the address; 0 when none does.
+
+    The loops have no branch on what is compared, and say so in a way the compiler does not turn into one: half of the
+    branches would be mispredicted, and 30 ranges took 26 ns instead of 5.
+    """
+    begin = np.uint64(number) << _ONE
+    if family == _IPV4:
+        place = tables.net_starts[begin]
+        count = tables.net_starts[begin + _ONE] - place
+        while count > _ONE:
+            half = count >> _ONE
+            place += half & ~((low - tables.net_lows[place + half]) >> _FOLD)
+            count -= half
+    else:
+        place = tables.net_starts[begin + _ONE]
+        count = tables.net_starts[begin + _ONE + _ONE] - place
+        while count > _ONE:
+            half = count >> _ONE
+            first, second = tables.net_highs[place + half], tables.net_lows[place + half]
+            is_less = is_below(high, first) | (is_below(high ^ first, _ONE) & is_below(low, second))
+            place += half & (is_less - _ONE)
+            count -= half
+    return np.int64(tables.net_values[place])
 
 
-@njit(**COMPILED)
-def resolve(  # type: ignore[no-untyped-def]
-    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, view, high, low, family
-):  # fmt: skip
+@njit(**INLINED)
+def outside(tables, named, high, low, family):  # type: ignore[no-untyped-def]
+    """(row, 1 when it is only AWS's range) of an address that no VPC holds, by the user's names of list `named`.
+
+    What lies outside of all VPCs is the same whoever looks, so it is remembered by address: the addresses of a batch
+    are few, its pairs of interface and address as many as its records.
+    """
+    scope = (np.uint64(named) << _VPC_SHIFT) | family
+    memory = tables.memory
+    home = np.int64(hash_of(scope, high, low) >> np.uint64(65 - MEMORY_BITS)) << 1
+    for place in range(home, home + 2):
+        if memory[place, 2] == low and memory[place, 0] == scope and memory[place, 1] == high:
+            kept = np.int64(memory[place, 3])
+            return kept >> _KEPT_SHIFT, kept & _KEPT_RANGE
+    is_range = np.int64(0)
+    row = find(tables.slots, tables.bits, family, high, low)
+    if row == 0:
+        row = longest_match(tables, named, high, low, family) & _VALUE_ROW
+    if row == 0:
+        row = longest_match(tables, AWS_RANGES, high, low, family) & _VALUE_ROW
+        is_range = _KEPT_RANGE
+    for word in range(4):
+        memory[home + 1, word] = memory[home, word]
+    memory[home, 0] = scope
+    memory[home, 1] = high
+    memory[home, 2] = low
+    memory[home, 3] = np.uint64((row << _KEPT_SHIFT) | is_range)
+    return row, is_range
+
+
+@njit(**INLINED)
+def resolve(tables, view, high, low, family):  # type: ignore[no-untyped-def]
     """(endpoint row, way) of an address as `view` sees it. Never a flat map.
 
     Row: > 0 found, 0 unknown, -1 ambiguous, less: a code of the history. Order: what the VPC itself holds (its local
@@ -158,19 +211,19 @@ def resolve(  # type: ignore[no-untyped-def]
     interface, else subnet, else VPC; public addresses (VPC 0), which mean the same whoever looks; the user's names;
     the site behind a gateway; AWS's public ranges.
     """
+    views = tables.views
     vpc = views[view, VIEW_VPC]
     path = np.int64(0)
     place = np.int64(0)
     if vpc > 0:
-        row = find_in_vpc(slots, bits, has_prefixes, vpc, high, low, family)
-        if row != 0:
-            return row, _SAME_VPC
-        value = longest_match(net_slots, net_bits, net_starts, net_lengths, vpc, high, low, family)
-        if value != 0:
-            return value & _VALUE_ROW, _SAME_VPC
-        value = longest_match(
-            net_slots, net_bits, net_starts, net_lengths, views[view, VIEW_REACHED], high, low, family
-        )
+        value = longest_match(tables, vpc, high, low, family)
+        if value != 0 or views[view, VIEW_STRAYS] != 0:
+            row = find_in_vpc(tables, vpc, high, low, family)
+            if row != 0:
+                return row, _SAME_VPC
+            if value != 0:
+                return value & _VALUE_ROW, _SAME_VPC
+        value = longest_match(tables, views[view, VIEW_REACHED], high, low, family)
         if value != 0:
             path = (value >> _VALUE_PATH_SHIFT) & _VALUE_PATH
             if value & _VALUE_AMBIGUOUS != 0:
@@ -178,48 +231,36 @@ def resolve(  # type: ignore[no-untyped-def]
             target = (value >> _VALUE_VPC_SHIFT) & _VALUE_VPC
             place = value & _VALUE_ROW
             if target > 0:
-                row = find_in_vpc(slots, bits, has_prefixes, target, high, low, family)
+                row = find_in_vpc(tables, target, high, low, family)
                 if row != 0:
                     return row, path
-                value = longest_match(net_slots, net_bits, net_starts, net_lengths, target, high, low, family)
+                value = longest_match(tables, target, high, low, family)
                 return (value & _VALUE_ROW if value != 0 else place), path
-    row = find(slots, bits, family, high, low)
-    if row == 0:
-        value = longest_match(net_slots, net_bits, net_starts, net_lengths, views[view, VIEW_NAMED], high, low, family)
-        row = value & _VALUE_ROW
-    if row == 0:
+    row, is_range = outside(tables, views[view, VIEW_NAMED], high, low, family)
+    if place != 0 and (row == 0 or is_range != 0):
         row = place
-    if row == 0:
-        value = aws_match(net_slots, net_bits, net_starts, net_lengths, net_hints, high, low, family)
-        row = value & _VALUE_ROW
     return row, path
 
 
-@njit(**COMPILED)
-def resolve_remembered(  # type: ignore[no-untyped-def]
-    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory, view,
-    high, low, family,
-):  # fmt: skip
-    """`resolve` behind a direct-mapped memory: uint64[2^MEMORY_BITS, 4] = scope, high, low, result. Null gives 0."""
+@njit(**INLINED)
+def end_of(tables, words, at, word, view, hop, moment):  # type: ignore[no-untyped-def]
+    """(endpoint row, way) of one end of a record, whose address is in column `word`, as `view` sees it.
+
+    `hop`: VPC that the record itself names beyond this end, 0 = none; its word beats every route. Row: 0 unknown, -1
+    ambiguous.
+    """
+    high, low, family = words[at, word], words[at, word + 1], words[at, word + 2]
     if family == _NULL:
         return np.int64(0), np.int64(0)
-    scope = (np.uint64(view) << _VPC_SHIFT) | family
-    place = np.int64(hash_of(scope, high, low) >> np.uint64(64 - MEMORY_BITS))
-    if memory[place, 2] == low and memory[place, 0] == scope and memory[place, 1] == high:
-        kept = memory[place, 3]
-        return np.int64(kept << np.uint64(_SIGN_SHIFT)) >> _SIGN_SHIFT, np.int64(kept >> _KEPT_PATH_SHIFT)
-    row, path = resolve(
-        slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, view,
-        high, low, family,
-    )  # fmt: skip
-    memory[place, 0] = scope
-    memory[place, 1] = high
-    memory[place, 2] = low
-    memory[place, 3] = (np.uint64(row) & _KEPT_ROW) | (np.uint64(path) << _KEPT_PATH_SHIFT)
-    return row, path
+    if hop > 0:
+        row, path = resolve(tables, hop, high, low, family)
+        if path == _SAME_VPC and row != 0:
+            return row_at(tables, row, moment), _PEERING
+    row, path = resolve(tables, view, high, low, family)
+    return row_at(tables, row, moment), path
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def stated_path(traffic_path):  # type: ignore[no-untyped-def]
     """Way that the field traffic-path states without doubt, else 0."""
     if traffic_path == 3:
@@ -235,7 +276,7 @@ def stated_path(traffic_path):  # type: ignore[no-untyped-def]
     return np.int64(0)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def narrowed_path(traffic_path, known):  # type: ignore[no-untyped-def]
     """The way our metadata says, where the record leaves it open; what contradicts the record is not believed."""
     if traffic_path == 1:
@@ -276,19 +317,7 @@ def join_rows(  # type: ignore[no-untyped-def]
     if_indexes,
     row_paths,
     exporters,
-    slots,
-    bits,
-    has_prefixes,
-    net_slots,
-    net_bits,
-    net_starts,
-    net_lengths,
-    net_hints,
-    views,
-    turn_starts,
-    turn_until,
-    turn_rows,
-    memory,
+    tables,
     agent_address,
     out,
     counts,
@@ -297,9 +326,8 @@ def join_rows(  # type: ignore[no-untyped-def]
 
     Tables are int32 by vocabulary id: interface id → interface row, vpc id → VPC number (which is a view too),
     direction text → 1 or 2, interface type → way. `interface_views`, `if_indexes`: uint64 by interface row.
-    `row_paths`: uint64 by endpoint row. `net_*`, `views`: the networks. `turn_*`: the history. `exporters`: uint64 by
-    VPC number. `counts`: int64[4], added to. Rows that were joined before a stop are done; the caller resolves the
-    strings and calls again.
+    `row_paths`: uint64 by endpoint row. `exporters`: uint64 by VPC number. `counts`: int64[4], added to. Rows that were
+    joined before a stop are done; the caller resolves the strings and calls again.
     """
     interface_word, resource_word, vpc_word = plan[INTERFACE], plan[RESOURCE], plan[VPC]
     source_vpc_word, destination_vpc_word = plan[SOURCE_VPC], plan[DESTINATION_VPC]
@@ -318,7 +346,7 @@ def join_rows(  # type: ignore[no-untyped-def]
             code = np.int64(interface_table[number])
             if code == UNSEEN:
                 return position
-            interface = row_at(turn_starts, turn_until, turn_rows, code, moment)
+            interface = row_at(tables, code, moment)
             has_interface = number != 0
         view = np.int64(interface_views[interface]) if interface > 0 else np.int64(0)
         if view == 0 and vpc_word >= 0:
@@ -345,47 +373,22 @@ def join_rows(  # type: ignore[no-untyped-def]
             return position
         if hop_vpc < 0 or hop_kind < 0 or kind < 0:
             return position
-        vpc = views[view, VIEW_VPC]
+        vpc = tables.views[view, VIEW_VPC]
 
-        source = np.int64(0)
-        source_path = np.int64(0)
+        source, source_path = np.int64(0), np.int64(0)
+        hop = hop_vpc if hop_vpc != vpc else np.int64(0)
         if source_word >= 0:
-            if hop_vpc > 0 and hop_vpc != vpc and direction == INGRESS:
-                source, source_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
-                    hop_vpc,
-                    words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
-                )  # fmt: skip
-                source = source if source_path == _SAME_VPC else np.int64(0)
-                source_path = _PEERING
-            if source == 0:
-                source, source_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
-                    source_view,
-                    words[at, source_word], words[at, source_word + 1], words[at, source_word + 2],
-                )  # fmt: skip
-            source = row_at(turn_starts, turn_until, turn_rows, source, moment)
+            beyond = hop if direction == INGRESS else np.int64(0)
+            source, source_path = end_of(tables, words, at, source_word, source_view, beyond, moment)
             if source == AMBIGUOUS:
                 counts[AMBIGUOUS_SOURCE] += 1
                 source = np.int64(0)
-        destination = np.int64(0)
-        destination_path = np.int64(0)
+        destination, destination_path = np.int64(0), np.int64(0)
         if destination_word >= 0:
-            if hop_vpc > 0 and hop_vpc != vpc and direction == EGRESS:
-                destination, destination_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
-                    hop_vpc,
-                    words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
-                )  # fmt: skip
-                destination = destination if destination_path == _SAME_VPC else np.int64(0)
-                destination_path = _PEERING
-            if destination == 0:
-                destination, destination_path = resolve_remembered(
-                    slots, bits, has_prefixes, net_slots, net_bits, net_starts, net_lengths, net_hints, views, memory,
-                    destination_view,
-                    words[at, destination_word], words[at, destination_word + 1], words[at, destination_word + 2],
-                )  # fmt: skip
-            destination = row_at(turn_starts, turn_until, turn_rows, destination, moment)
+            beyond = hop if direction == EGRESS else np.int64(0)
+            destination, destination_path = end_of(
+                tables, words, at, destination_word, destination_view, beyond, moment
+            )
             if destination == AMBIGUOUS:
                 counts[AMBIGUOUS_DESTINATION] += 1
                 destination = np.int64(0)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.model.address_index import AddressIndex, Networks, Views, build_address_index, build_networks
+from consumer.model.address_index import AddressIndex, build_address_index
+from consumer.model.networks import Networks, Views, build_networks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,7 @@ def empty_inventory() -> Inventory:
         endpoints=empty_table("endpoint"),
         addresses=build_address_index(np.zeros((0, 3), dtype=np.uint64), np.zeros(0, dtype=np.int64)),
         networks=build_networks(((),)),
-        views=Views(np.zeros((1, 3), dtype=np.int64)),
+        views=Views(np.zeros((1, 4), dtype=np.int64)),
         vpc_numbers={},
         vpc_exporters=np.zeros(1, dtype=np.uint64),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import numpy as np
+import pytest
 
 from consumer.discovery.estate import Instance, NatGateway, Part, Peer, Peering, Subnet, Vpc
 from consumer.discovery.places import COLUMNS
 from consumer.discovery.snapshot import merge
+from consumer.enrich.join import Joiner
 from consumer.model.inventory import Inventory
-from tests.support.flows import interface, inventory_of
+from tests.support.flows import all_rows, flow_batch, interface, inventory_of
 
 OWNER, GUEST = "111111111111", "222222222222"
 
@@ -145,27 +147,28 @@ def test_a_peering_seen_from_both_sides_counts_once() -> None:
     sides = (Peer("vpc-1", OWNER, "us-east-1", ("10.0.0.0/16",)), Peer("vpc-2", GUEST, "us-east-1", ("10.1.0.0/16",)))
     peering = Peering("pcx-1", sides)
     one = part(vpcs=(Vpc("vpc-1", "", OWNER, ("10.0.0.0/16",)),), peerings=(peering,))
-    other = part(GUEST, vpcs=(Vpc("vpc-2", "", GUEST, ("10.1.0.0/16", "10.2.0.0/16")),), peerings=(peering,))
+    other = part(GUEST, vpcs=(Vpc("vpc-2", "", GUEST, ("10.1.0.0/16", "10.3.0.0/16")),), peerings=(peering,))
 
     inventory = inventory_of(one, other)
     reached = inventory.views.lines[inventory.vpc_numbers[b"vpc-1"], 1]
-    networks = {(scope >> 12, low) for scope, _, low, _ in inventory.networks.slots.tolist() if scope >> 12 == reached}
-    blocks = {int(IPv4Address(text)) for text in ("10.1.0.0", "10.2.0.0")}
-    assert networks == {(reached, block) for block in blocks}, "both of the peer's, though the peering names one"
-
-
-def test_networks_are_searched_longest_first() -> None:
-    blocks = ("10.0.0.0/16", "10.0.0.0/8", "2600:1f18::/56")
-    inventory = inventory_of(
-        part(
-            vpcs=(Vpc("vpc-1", "", OWNER, blocks),),
-            subnets=(Subnet("subnet-1", "", "vpc-1", "", ("10.0.0.0/24",)),),
-        )
-    )
-
     networks = inventory.networks
-    lengths = networks.lengths[networks.starts[1] : networks.starts[2], 1].tolist()
-    assert lengths == [56, 24, 16, 8]
+    ranges = slice(int(networks.starts[2 * reached]), int(networks.starts[2 * reached + 1]))
+    firsts, values = networks.lows[ranges].tolist(), networks.values[ranges].tolist()
+    known = {str(IPv4Address(first)) for first, value in zip(firsts, values, strict=True) if value}
+    assert known == {"10.1.0.0", "10.3.0.0"}, "both of the peer's, though the peering names one"
+
+
+@pytest.mark.parametrize("address", ["100.64.0.9", "fd00::9"])
+def test_an_interface_outside_of_the_networks_that_could_be_read_is_found_all_the_same(address: str) -> None:
+    vpcs = (Vpc("vpc-1", "", OWNER, ("10.0.0.0/16",)), Vpc("vpc-2", "", OWNER, ("10.0.0.0/16",)))
+    inventory = inventory_of(part(vpcs=vpcs, interfaces=(interface("eni-1", "vpc-1", address),)))
+
+    def behind(vpc: str) -> bytes:
+        batch = flow_batch([{"vpc-id": vpc, "srcaddr": address}])
+        joined = Joiner().join(batch, all_rows(batch), inventory)
+        return inventory.endpoints.text("interface_id", int(joined.words[0, joined.columns["source"].word]))
+
+    assert (behind("vpc-1"), behind("vpc-2")) == (b"eni-1", b"")
 
 
 def test_an_estate_of_nothing_is_a_snapshot_of_nothing() -> None:
