@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from consumer.decode.candidates import LinePositions
 from consumer.decode.columns import Flags, Offsets
-from consumer.decode.words import MARGIN_BYTES, Bytes
+from consumer.model.text_word import MARGIN_BYTES, Bytes
 
 INTEGERS = {name: np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}
 """Arrow's names of integers are NumPy's."""

@@ -20,8 +20,8 @@ from consumer.decode.outcomes import AMBIGUOUS_FORMAT, LINE_REASONS, LINE_TOO_LO
 from consumer.decode.parser import Parsed, Parser, Positions
 from consumer.decode.plan import plan_of
 from consumer.decode.text import MAX_LINE_BYTES
-from consumer.decode.words import Bytes
 from consumer.model.log_format import LogFormat
+from consumer.model.text_word import Bytes
 from consumer.model.vocabulary import Vocabulary
 
 

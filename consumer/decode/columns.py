@@ -12,7 +12,8 @@ from consumer.decode.outcomes import FITS, INVALID_UTF8, NEEDS_TABLE, NEEDS_VOCA
 from consumer.decode.strings import FlatWords, hash_at, hash_of_first, intern, percent_decoded
 from consumer.decode.text import DONE, MAX_LINE_BYTES, TABLE_FULL, VOCABULARY_FULL
 from consumer.decode.values import ipv4, ipv6
-from consumer.decode.words import HELPER, KERNEL, Bytes, U, load
+from consumer.model.compiling import HELPER, KERNEL
+from consumer.model.text_word import Bytes, U, load
 
 Offsets = NDArray[np.int32]
 Flags = NDArray[np.bool_]

@@ -8,7 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from consumer.decode.words import HELPER, HIGHS, KERNEL, Bytes, U, first_byte, load, zeros_from_first
+from consumer.decode.words import HIGHS, first_byte, zeros_from_first
+from consumer.model.compiling import HELPER, KERNEL
+from consumer.model.text_word import Bytes, U, load
 
 Positions = NDArray[np.int32]
 

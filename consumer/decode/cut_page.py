@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 
 from consumer.decode.cut import IRREGULAR, REGULAR, ROOM_NEEDED, Positions, digits_end, is_json_number, string_end
-from consumer.decode.words import HELPER, KERNEL, Bytes, U, load
+from consumer.model.compiling import HELPER, KERNEL
+from consumer.model.text_word import Bytes, U, load
 
 _0, _1, _2, _3, _4, _5, _8, _10, _16, _31 = U(0), U(1), U(2), U(3), U(4), U(5), U(8), U(10), U(16), U(31)
 _ID, _INGESTION, _STREAM, _MESSAGE, _TIMESTAMP = U(1), U(2), U(4), U(8), U(16)

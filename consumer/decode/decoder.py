@@ -17,6 +17,7 @@ from consumer.decode import cut
 from consumer.decode.candidates import LinePositions, Outcome, Shapes, read_lines
 from consumer.decode.documents import Fault
 from consumer.decode.envelope import BYTE_ORDER_MARK, Lines, read_payload
+from consumer.decode.equal_lines import tell_apart
 from consumer.decode.events import Events
 from consumer.decode.fields import DEFAULT_FORMAT
 from consumer.decode.inflate import Text, plain
@@ -25,7 +26,7 @@ from consumer.decode.parser import BATCH_ROW_LIMIT, Parser
 from consumer.decode.plan import header_format, is_readable
 from consumer.decode.text import MAX_LINE_BYTES
 from consumer.errors import ProtocolError
-from consumer.model.delivery import Delivery, Origin, TextState
+from consumer.model.delivery import Delivery, EqualLines, Origin, TextState
 from consumer.model.flow_batch import FlowBatch
 from consumer.model.log_format import LogFormat
 from consumer.model.tally import Reject, Tally
@@ -69,7 +70,7 @@ class Decoder:
     def decode_delivery(self, delivery: Delivery, formats: FormatLookup) -> Iterator[Decoded]:
         """Read all of a delivery's payloads and columns, piece by piece."""
         for payload in delivery.payloads:
-            yield from self.decode(payload, delivery.origin, delivery.text, formats)
+            yield from self.decode(payload, delivery.origin, delivery.text, formats, delivery.equal_lines)
         for batch in delivery.columns:
             yield from self.decode_columns(batch, delivery.origin)
 
@@ -83,12 +84,18 @@ class Decoder:
             yield from self._decoded(outcome, lines, first, origin, None)
 
     def decode(
-        self, payload: bytes, origin: Origin, text: TextState | None, formats: FormatLookup
+        self,
+        payload: bytes,
+        origin: Origin,
+        text: TextState | None,
+        formats: FormatLookup,
+        equal_lines: EqualLines | None = None,
     ) -> Iterator[Decoded]:
         """Read one payload, piece by piece; never raises for bad bytes.
 
         `text` given: the payload is a chunk of plain text that ends at a line boundary. None: it stands alone, gzip
-        or plain: an envelope, other JSON (documents.py), or plain text that looks like flow log records.
+        or plain: an envelope, other JSON (documents.py), or plain text that looks like flow log records. `equal_lines`
+        given: its events have no ids.
         """
         if text is not None:
             yield from self._decode_text(plain(payload), origin, text, formats)
@@ -102,11 +109,11 @@ class Decoder:
             elif isinstance(part, Fault):
                 yield _faulty(part, payload, origin)
             else:
-                yield from self._decode_events(part, formats)
+                yield from self._decode_events(part, formats, equal_lines)
 
-    def _decode_events(self, lines: Lines, formats: FormatLookup) -> Iterator[Decoded]:
+    def _decode_events(self, lines: Lines, formats: FormatLookup, equal_lines: EqualLines | None) -> Iterator[Decoded]:
         known = [lines.log_format] if lines.log_format else formats(lines.origin)
-        events = lines.events
+        events = lines.events if equal_lines is None else tell_apart(lines.events, equal_lines)
         positions = LinePositions(events.text, events.starts, events.ends)
         yield from self._decode_lines(positions, 0, _readable(known), lines.origin, events)
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.decode.words import MARGIN_BYTES, Bytes
+from consumer.model.text_word import MARGIN_BYTES, Bytes
 
 Positions = NDArray[np.int32]
 
 _NO_NUMBERS: Positions = np.empty(0, dtype=np.int32)
 _NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+_NO_HASHES: NDArray[np.uint64] = np.empty((0, 3), dtype=np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,8 @@ class Events:
     int32[n], the event id (equal when there is none). `timestamps`: int64[n], ms since the epoch, 0 when unknown.
     `stream_numbers`: int32[n], index into `stream_names` (each name once), -1 = no name of its own; empty when no
     event names its log stream: then all are of the origin's. `ingestion_times`: int64[n], ms since the epoch, when
-    CloudWatch took the event, 0 when unknown; empty when no event says.
+    CloudWatch took the event, 0 when unknown; empty when no event says. `hashes`: uint64[n, 3], where events have no
+    ids, two words of hash and how many equal ones came before (equal_lines.py); else empty.
     An event's identity is (owner account, log group, log stream, event id).
     """
 
@@ -41,6 +43,7 @@ class Events:
     stream_numbers: Positions = field(default_factory=lambda: _NO_NUMBERS)
     stream_names: tuple[str, ...] = ()
     ingestion_times: NDArray[np.int64] = field(default_factory=lambda: _NO_TIMES)
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: _NO_HASHES)
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from isal import isal_zlib
 
-from consumer.decode.words import MARGIN_BYTES, Bytes
+from consumer.model.text_word import MARGIN_BYTES, Bytes
 
 TEXT_LIMIT_BYTES = 64 << 20
 """No envelope is larger unpacked; flow text packs about tenfold and a Kinesis record holds at most 10 MiB."""

@@ -35,10 +35,10 @@ from consumer.decode.fields import FIELDS, field_named
 from consumer.decode.parser import BATCH_ROW_LIMIT, Parsed, Parser
 from consumer.decode.plan import ParsePlan, is_readable, plan_of
 from consumer.decode.text import MAX_LINE_BYTES, TABLE_FULL, VOCABULARY_FULL
-from consumer.decode.words import MARGIN_BYTES, Bytes
 from consumer.errors import ProtocolError
 from consumer.model.flow_batch import Kind, Words
 from consumer.model.log_format import LogFormat
+from consumer.model.text_word import MARGIN_BYTES, Bytes
 from consumer.model.vocabulary import Vocabulary
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")

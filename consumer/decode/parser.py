@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from consumer.decode import text
 from consumer.decode.outcomes import LINE_REASONS
 from consumer.decode.plan import ParsePlan
-from consumer.decode.words import MARGIN_BYTES, Bytes
 from consumer.model.flow_batch import FlowBatch, Rows, Words
+from consumer.model.text_word import MARGIN_BYTES, Bytes
 from consumer.model.vocabulary import Vocabulary
 
 BATCH_ROW_LIMIT = 8_192

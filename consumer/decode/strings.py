@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from consumer.decode.outcomes import FITS, INVALID_UTF8, NEEDS_TABLE, NEEDS_VOCABULARY
 from consumer.decode.values import HEX
-from consumer.decode.words import BLANKS, HELPER, ROUTINE, Bytes, U, first_byte, first_bytes, load, zeros_from_first
+from consumer.decode.words import BLANKS, first_byte, first_bytes, zeros_from_first
+from consumer.model.compiling import HELPER, ROUTINE
+from consumer.model.text_word import Bytes, U, load
 from consumer.model.vocabulary import ARENA_MARGIN_BYTES, HASH_FACTOR, HASH_SEED, ROWS_PER_STRING
 
 FlatWords = NDArray[np.uint64]

@@ -25,7 +25,9 @@ from consumer.decode.outcomes import (
 )
 from consumer.decode.strings import FlatWords, hash_of_first, hashed_token, intern, percent_decoded
 from consumer.decode.values import ipv4, ipv6, number_at
-from consumer.decode.words import HELPER, KERNEL, ROUTINE, Bytes, U, load, token_end
+from consumer.decode.words import token_end
+from consumer.model.compiling import HELPER, KERNEL, ROUTINE
+from consumer.model.text_word import Bytes, U, load
 
 Positions = NDArray[np.int32]
 

@@ -8,18 +8,9 @@ import numpy as np
 from numba import njit
 
 from consumer.decode.outcomes import BAD_NUMBER, FITS, NUMBER_OUT_OF_RANGE
-from consumer.decode.words import (
-    BLANKS,
-    HELPER,
-    HIGHS,
-    ROUTINE,
-    Bytes,
-    U,
-    first_byte,
-    load,
-    token_end,
-    zeros_from_first,
-)
+from consumer.decode.words import BLANKS, HIGHS, first_byte, token_end, zeros_from_first
+from consumer.model.compiling import HELPER, ROUTINE
+from consumer.model.text_word import Bytes, U, load
 
 _0, _1, _2, _3, _4, _7, _8, _9 = U(0), U(1), U(2), U(3), U(4), U(7), U(8), U(9)
 _10, _15, _16, _24, _31, _32, _48, _63 = U(10), U(15), U(16), U(24), U(31), U(32), U(48), U(63)

@@ -12,7 +12,7 @@ import numpy as np
 from consumer.decode import columns
 from consumer.decode.decoder import Decoder
 from consumer.decode.inflate import plain
-from consumer.model.delivery import Origin, SourceKind, TextState
+from consumer.model.delivery import EqualLines, Origin, SourceKind, TextState
 from consumer.model.vocabulary import Vocabulary
 
 _LINE = b"2 123456789012 eni-0a 10.0.0.1 2001:db8::1 1 2 6 1 40 1 2 ACCEPT OK"
@@ -28,7 +28,7 @@ def warm_up() -> None:
     decoder = Decoder()
     origin = Origin(SourceKind.FILE)
     for payload, text in ((gzip.compress(_ENVELOPE), None), (_PAGE, None), (_LINE, TextState())):
-        for _ in decoder.decode(payload, origin, text, lambda _: ()):
+        for _ in decoder.decode(payload, origin, text, lambda _: (), EqualLines()):
             pass
     _warm_up_columns()
 

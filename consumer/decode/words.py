@@ -1,11 +1,7 @@
 """Eight bytes of text at a time, in one register.
 
 Belongs here: the small helpers that the kernels (cut.py, text.py) are made of. Does not: anything that knows a flow
-log. All words are little-endian: the first byte of the text is the lowest of the word.
-
-Positions are uint64 on purpose: numba adds a wrap-around test for negative positions to every signed index, and
-without it LLVM melts the eight loads of `load` into one unaligned one. Mixing uint64 with int64 (even with a bare 1)
-silently gives a signed or floating number, so every constant here is typed.
+log; reading a word (model/text_word.py, which also says why every constant is typed).
 
 numba's cache does not notice a change in this file when it loads the kernels that use it: touch them, too.
 """
@@ -17,46 +13,14 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import config, njit, types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-
-KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-"""How kernels are compiled. Without numba's run-time (they make no arrays) no array is reference-counted when it is
-passed on; with it that was an atomic addition for every token, and more than half of the time (500 → 200 ns)."""
-
-ROUTINE: dict[str, Any] = {"nogil": True, "_nrt": False}
-"""How their rare parts are compiled: called by the kernel, cached with it."""
-
-HELPER: dict[str, Any] = {**ROUTINE, "forceinline": True}
-"""How their small parts are compiled: into the kernel."""
-
-MARGIN_BYTES = 64
-"""Bytes that every text must have after its end, so that reading eight at a time never leaves the array."""
-
-U = np.uint64
+from consumer.model.compiling import HELPER
+from consumer.model.text_word import Bytes, U, load
 
 ONES = U(0x0101010101010101)
 HIGHS = U(0x8080808080808080)
 BLANKS = U(0x2020202020202020)
-_1, _2, _3, _4, _5, _6, _7 = U(1), U(2), U(3), U(4), U(5), U(6), U(7)
-_8, _16, _24, _32, _40, _48, _56 = U(8), U(16), U(24), U(32), U(40), U(48), U(56)
-_0 = U(0)
-
-
-@njit(**HELPER)
-def load(text: Bytes, at: np.uint64) -> np.uint64:
-    """The eight bytes from `at` on."""
-    return (
-        U(text[at])
-        | (U(text[at + _1]) << _8)
-        | (U(text[at + _2]) << _16)
-        | (U(text[at + _3]) << _24)
-        | (U(text[at + _4]) << _32)
-        | (U(text[at + _5]) << _40)
-        | (U(text[at + _6]) << _48)
-        | (U(text[at + _7]) << _56)
-    )
+_0, _3, _8 = U(0), U(3), U(8)
 
 
 @njit(**HELPER)

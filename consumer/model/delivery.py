@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
+from consumer.model.flow_batch import Words
 from consumer.model.log_format import LogFormat
 
 
@@ -64,6 +67,18 @@ class TextState:
     log_format: LogFormat | None = None
 
 
+@dataclass(slots=True)
+class EqualLines:
+    """What the pages of one reading of a log stream share, in order, where log events have no ids.
+
+    Mutable on purpose, owned by the source (one a log stream and window), read and updated by decode only.
+    `hashes`: uint64[m, 2] of every event so far that has the last one's `timestamp` (ms).
+    """
+
+    timestamp: int = 0
+    hashes: Words = field(default_factory=lambda: np.empty((0, 2), dtype=np.uint64))
+
+
 def _nothing() -> None:
     return None
 
@@ -78,6 +93,7 @@ class Delivery:
     its gzip); counted as a fault of a payload.
     `arrived_after`: Unix seconds; log events that AWS took earlier (or just then) went out before, and come again only
     because they are asked for by their timestamps.
+    `equal_lines`: set where log events have no ids; what the earlier pages of the same log stream left.
     `columns`: pyarrow.RecordBatch each, rows of a columnar object (Parquet), which has no payloads.
     `acknowledge` is called once, after the last datagram of the delivery was handed to the kernel for every
     required collector; it may block (a checkpoint) and is called on the source's own thread.
@@ -90,4 +106,5 @@ class Delivery:
     fault: str = ""
     acknowledge: Callable[[], None] = field(default=_nothing)
     arrived_after: float = float("-inf")
+    equal_lines: EqualLines | None = None
     columns: Sequence[Any] = ()

@@ -6,7 +6,7 @@ Owner, group and stream together are the event's *place*, known by a number (sta
 ids have 56 decimal digits (the time of the event is in the first ones, so they stay 56 until the year 2112); they are
 packed, eight digits in 27 bits. An id that is no number of at most 56 digits gets a number of its own, together with
 its place. GetLogEvents has no ids: there it is (place, timestamp, 128-bit hash of the message, how many equals came
-before), which tells events apart as far as that can be done.
+before), as decode/equal_lines.py found them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from consumer.model.delivery import Origin, SourceKind
+from consumer.model.compiling import HELPER, KERNEL
+from consumer.model.delivery import Origin
 from consumer.model.flow_batch import Rows, Words
-from consumer.select.compiling import HELPER, KERNEL
+from consumer.model.text_word import Bytes, load
 
 U = np.uint64
 Positions = NDArray[np.int32]
-Bytes = NDArray[np.uint8]
 
 PLACE_BITS = 24
 PLACE_LIMIT = 1 << PLACE_BITS
@@ -35,10 +35,9 @@ NO_IDENTITY = 0
 _MAX_DIGITS = 56
 _HASHED, _NAMED = 60, 61
 """In place of the count of digits in a tag: an event without an id; an id that is no such number."""
-_ORDINAL_BITS = U(16)
+_NUMBER_BITS = U(16)
 _KIND_SHIFT = U(PLACE_BITS)
-_0, _1, _2, _3, _4, _5, _6, _7, _8 = U(0), U(1), U(2), U(3), U(4), U(5), U(6), U(7), U(8)
-_16, _24, _27, _32, _40, _48, _54, _56 = U(16), U(24), U(27), U(32), U(40), U(48), U(54), U(56)
+_0, _8, _16, _27, _32, _54 = U(0), U(8), U(16), U(27), U(32), U(54)
 _ASCII_ZEROS = U(0x3030303030303030)
 _HIGH_HALVES = U(0xF0F0F0F0F0F0F0F0)
 _SIXES = U(0x0606060606060606)
@@ -47,8 +46,6 @@ _PAIRS, _PAIR_FACTOR = U(0x00FF00FF00FF00FF), U(2561)
 _FOURS, _FOUR_FACTOR = U(0x0000FFFF0000FFFF), U(6553601)
 _EIGHT_FACTOR = U(42949672960001)
 _TEN_BITS, _10, _20 = U(0x3FF), U(10), U(20)
-_SEED_1, _SEED_2 = U(0x243F6A8885A308D3), U(0x13198A2E03707344)
-_FACTOR_1, _FACTOR_2 = U(0x9E3779B97F4A7C15), U(0xC2B2AE3D27D4EB4F)
 
 Intern = Callable[[tuple[Hashable, ...]], int]
 """The number of a place, or of a place and an id; NO_IDENTITY when there are too many."""
@@ -60,10 +57,6 @@ class LogEvents(Protocol):
     @property
     def text(self) -> Bytes: ...
     @property
-    def starts(self) -> Positions: ...
-    @property
-    def ends(self) -> Positions: ...
-    @property
     def id_starts(self) -> Positions: ...
     @property
     def id_ends(self) -> Positions: ...
@@ -73,6 +66,8 @@ class LogEvents(Protocol):
     def stream_numbers(self) -> Positions: ...
     @property
     def stream_names(self) -> tuple[str, ...]: ...
+    @property
+    def hashes(self) -> Words: ...
 
 
 def identify(events: LogEvents, lines: Rows, origin: Origin, intern: Intern) -> Words:
@@ -85,10 +80,9 @@ def identify(events: LogEvents, lines: Rows, origin: Origin, intern: Intern) -> 
     owners = np.array([intern((*here, name)) for name in events.stream_names] or [own], dtype=np.uint64)
     identities = np.empty((len(lines), 4), dtype=np.uint64)
     others = np.empty(len(lines), dtype=np.int64)
-    is_hashed = origin.kind is SourceKind.CLOUDWATCH
     count = pack(
-        events.text, events.starts, events.ends, events.id_starts, events.id_ends, events.timestamps,
-        events.stream_numbers, owners, U(own), lines, is_hashed, identities, others,
+        events.text, events.id_starts, events.id_ends, events.timestamps,
+        events.stream_numbers, events.hashes, owners, U(own), lines, identities, others,
     )  # fmt: skip
     for row in others[:count].tolist():
         line = int(lines[row])
@@ -101,21 +95,6 @@ def identify(events: LogEvents, lines: Rows, origin: Origin, intern: Intern) -> 
 
 
 @njit(**HELPER)
-def _load(text: Bytes, at: np.uint64) -> np.uint64:
-    """Eight bytes, the first the lowest; the text has a margin, so this never leaves it. LLVM makes it one load."""
-    return (
-        U(text[at])
-        | (U(text[at + _1]) << _8)
-        | (U(text[at + _2]) << _16)
-        | (U(text[at + _3]) << _24)
-        | (U(text[at + _4]) << _32)
-        | (U(text[at + _5]) << _40)
-        | (U(text[at + _6]) << _48)
-        | (U(text[at + _7]) << _56)
-    )
-
-
-@njit(**HELPER)
 def _first(word: np.uint64, size: np.uint64, filling: np.uint64) -> np.uint64:
     """The first `size` (1 to 8) bytes moved to the end of the word, bytes of `filling` before them."""
     if size == _8:
@@ -124,30 +103,15 @@ def _first(word: np.uint64, size: np.uint64, filling: np.uint64) -> np.uint64:
     return (word << shift) | (filling >> (U(64) - shift))
 
 
-@njit(**HELPER)
-def _mixed(text: Bytes, start: np.uint64, end: np.uint64, seed: np.uint64, factor: np.uint64) -> np.uint64:
-    mixed = (seed ^ (end - start)) * factor
-    at = start
-    while at < end:
-        word = _load(text, at)
-        if end - at < _8:
-            word = _first(word, end - at, _0)
-        mixed = (mixed ^ word) * factor
-        mixed ^= mixed >> _32
-        at += _8
-    return mixed
-
-
 @njit(**KERNEL)
 def pack(  # type: ignore[no-untyped-def]
-    text: Bytes, starts: Positions, ends: Positions, id_starts: Positions, id_ends: Positions, timestamps,
-    stream_numbers: Positions, owners: Words, own: np.uint64, lines: Rows, is_hashed: bool,
-    identities: Words, others: Rows,
+    text: Bytes, id_starts: Positions, id_ends: Positions, timestamps, stream_numbers: Positions, hashes: Words,
+    owners: Words, own: np.uint64, lines: Rows, identities: Words, others: Rows,
 ):  # fmt: skip
     """Write the identity of every line; returns how many rows (in `others`) have an id that must be named.
 
     The tag is the place's number, and above its 24 bits the count of digits: so `07` and `7` differ. Without an id
-    an event has no identity, unless `is_hashed`.
+    an event has no identity, unless it has a hash (and fewer than 65,536 equals before it).
     """
     other_count = 0
     for row in range(len(lines)):
@@ -158,28 +122,20 @@ def pack(  # type: ignore[no-untyped-def]
         first, second, third, tag = _0, _0, _0, _0
         start, end = U(id_starts[line]), U(id_ends[line])
         size = end - start
-        if owner == _0 or (size == _0 and not is_hashed):
+        if owner == _0 or (size == _0 and not len(hashes)):
             pass
         elif size == _0:
-            at, stop = U(starts[line]), U(ends[line])
-            second = _mixed(text, at, stop, _SEED_1, _FACTOR_1)
-            third = _mixed(text, at, stop, _SEED_2, _FACTOR_2)
-            tag = owner | U(_HASHED) << _KIND_SHIFT
-            first = U(timestamps[line]) << _ORDINAL_BITS
-            before = row - 1
-            while before >= 0 and timestamps[lines[before]] == timestamps[line]:
-                is_equal = identities[before, 1] == second and identities[before, 2] == third
-                if is_equal and identities[before, 3] == tag:
-                    first = identities[before, 0] + _1
-                    break
-                before -= 1
+            if hashes[line, 2] >> _NUMBER_BITS == _0:
+                first = U(timestamps[line]) << _NUMBER_BITS | hashes[line, 2]
+                second, third = hashes[line, 0], hashes[line, 1]
+                tag = owner | U(_HASHED) << _KIND_SHIFT
         elif size > U(_MAX_DIGITS):
             others[other_count] = row
             other_count += 1
         else:
             at, bad, number = start, _0, 0
             while at < end:
-                word = _load(text, at)
+                word = load(text, at)
                 word = _first(word, min(end - at, _8), _ASCII_ZEROS)
                 bad |= (word & _HIGH_HALVES) ^ _ASCII_ZEROS
                 bad |= ((word + _SIXES) & _HIGH_HALVES) ^ _ASCII_ZEROS
@@ -218,4 +174,4 @@ def warm_up() -> None:
     times = np.empty(0, dtype=np.int64)
     text = np.zeros(64, dtype=np.uint8)
     owners = np.zeros(1, dtype=np.uint64)
-    pack(text, places, places, places, places, times, places, owners, U(0), no_lines, False, words, no_lines)
+    pack(text, places, places, times, places, words[:, :3].copy(), owners, U(0), no_lines, words, no_lines)

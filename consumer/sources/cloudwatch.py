@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 from consumer.aws.log_events import LogStream, Page
 from consumer.clock import Clock
 from consumer.errors import PermissionDeniedError, RefusedError, RetryableError, Stopped
-from consumer.model.delivery import Delivery, Origin, SourceKind
+from consumer.model.delivery import Delivery, EqualLines, Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.sources.base import Process
 from consumer.sources.budget import Budget
@@ -214,7 +214,7 @@ class CloudWatchSource:
     def _delivered(self, window: Window, position: Position, process: Process, stop: threading.Event) -> Iterator[None]:
         """Hand over every page of a window; one step a page. Raises Stopped and LostGroupError between two."""
         arrived_after = min(position.swept_until, self._now()) - self._margin_seconds
-        for page, stream in self._pages(window, stop):
+        for page, stream, equal_lines in self._pages(window, stop):
             self._newest = max(self._newest, page.newest(self._now()))
             if not page.is_empty:
                 self._check(stop)
@@ -225,14 +225,16 @@ class CloudWatchSource:
                     log_group=self._group.name,
                     log_stream=stream,
                 )
-                process(Delivery(origin, (page.body,), self._now(), arrived_after=arrived_after))
+                process(
+                    Delivery(origin, (page.body,), self._now(), arrived_after=arrived_after, equal_lines=equal_lines)
+                )
             yield
 
-    def _pages(self, window: Window, stop: threading.Event) -> Iterator[tuple[Page, str | None]]:
-        """Each page, with its log stream where all of it is of one."""
+    def _pages(self, window: Window, stop: threading.Event) -> Iterator[tuple[Page, str | None, EqualLines | None]]:
+        """Each page, with its log stream and what tells equal lines apart, where all of it is of one stream."""
         if self._may_filter:
             try:
-                yield from ((page, None) for page in self._follow(self._calls.filter, window, stop))
+                yield from ((page, None, None) for page in self._follow(self._calls.filter, window, stop))
             except PermissionDeniedError as error:
                 log.warning("log group is read stream by stream", log_group=self._key, reason=str(error))
                 self._may_filter = False
@@ -242,7 +244,8 @@ class CloudWatchSource:
         for stream in streams:
             if not stream.last_ingestion_at or stream.last_ingestion_at + _STREAM_LAG_SECONDS >= window.start:
                 ask = partial(self._calls.of_stream, stream.name)
-                yield from ((page, stream.name) for page in self._follow(ask, window, stop))
+                equal_lines = EqualLines()
+                yield from ((page, stream.name, equal_lines) for page in self._follow(ask, window, stop))
 
     def _follow(
         self, ask: Callable[[float, float | None, str | None], Page], window: Window, stop: threading.Event

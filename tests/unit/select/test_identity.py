@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.decode.equal_lines import tell_apart
 from consumer.decode.events import Event, Events, events_of
-from consumer.model.delivery import Origin, SourceKind
+from consumer.model.delivery import EqualLines, Origin, SourceKind
 from consumer.select.identity import identify
 from tests.support.log_events import ORIGIN, events_with, interning
 
@@ -71,12 +72,17 @@ def test_the_same_id_elsewhere_is_another_event(field: str) -> None:
 
 
 def test_without_an_id_a_polled_event_is_told_by_time_message_and_how_many_equals_came_before() -> None:
-    polled = replace(ORIGIN, kind=SourceKind.CLOUDWATCH)
     events = events_of([Event(b"x" * 100, timestamp=1), Event(b"y", timestamp=1), Event(b"x" * 100, timestamp=1),
                         Event(b"x" * 100, timestamp=1), Event(b"x" * 100, timestamp=2)])  # fmt: skip
-    found = identities(events, polled)
+    found = identities(tell_apart(events, EqualLines()))
     assert len(set(found)) == 5
-    assert found == identities(events, polled)
+    assert found == identities(tell_apart(events, EqualLines()))
+
+
+def test_more_equals_than_their_number_has_room_for_are_always_new() -> None:
+    events = tell_apart(events_of([Event(b"x", timestamp=1)]), EqualLines())
+    events.hashes[0, 2] = 1 << 16
+    assert identities(events)[0][3] == 0
 
 
 def test_without_an_id_a_subscriptions_event_cannot_be_told_from_others() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -310,6 +311,10 @@ def test_a_group_whose_filter_is_denied_is_read_stream_by_stream(polling: Pollin
         f"eni-{n}-all" for n in range(4)
     }
     assert polling.seen.states[-1] == ("ok", "polling stream by stream, for logs:FilterLogEvents is denied")
+    shared = Counter((one.origin.log_stream, id(one.equal_lines)) for one in polling.receiver.deliveries)
+    assert len({stream for _, stream in shared}) == len(shared), "each log stream counts its equal lines by itself"
+    assert max(shared.values()) > 1, "and on over its pages"
+    assert all(one.equal_lines is not None for one in polling.receiver.deliveries)
 
 
 @pytest.mark.parametrize(
