@@ -18,15 +18,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from consumer.model.flow_batch import Rows, Words
-from consumer.select.compiling import HELPER, KERNEL
 from consumer.select.identity import PLACE_LIMIT
+from consumer.select.repeat_index import (
+    BUCKET,
+    Index,
+    all_expired,
+    claim_ids,
+    find_unknown,
+    fingerprint_ids,
+    forget,
+    index_ring,
+)
 
 U = np.uint64
-Index = Words
 
 CONTROL_WORDS = 448
 """Words of `control`: the end of the used ring, the head (next to be written), then (start, end) of open claims."""
@@ -35,16 +42,14 @@ RING_WORDS = 4
 
 All zero: nothing."""
 BYTES_PER_ID = 48
-"""Of a full ring: 32 in the ring, two words in the index. While it grows, at most 56."""
+"""Of a full ring: 32 in the ring, two words in the index. While the ring grows, at most 64."""
 SMALLEST_ROOM = 1 << 14
 """Ids: room for two whole batches. A claim that finds no place in the ring is not remembered."""
 
 _END, _HEAD, _CLAIMS = 0, 1, 8
 _CLAIM_COUNT = (CONTROL_WORDS - _CLAIMS) // 2
 _FIRST_INDEX = 1 << 12
-_0, _1, _29, _32 = U(0), U(1), U(29), U(32)
-_LOW_HALF = U(0xFFFFFFFF)
-_SEED, _FACTOR = U(0x243F6A8885A308D3), U(0x9E3779B97F4A7C15)
+_INDEXED_AT_ONCE = 1 << 13
 _NOBODY = -1
 
 
@@ -109,19 +114,22 @@ class RepeatTable:
         number = self._free_claim()
         start = self._place(count, now, self.room if allowed is None else min(allowed, self.room))
         if number == _NOBODY or start == _NOBODY:
-            kept, blocker = find_unknown(identities, self._ring, self._index, self._claims, new)
+            coming = _fingerprints(identities, 0, count)
+            kept, blocker = find_unknown(identities, coming, self._ring, self._index, self._claims, new)
             return Claimed(new[: kept if blocker == _NOBODY else 0], blocked_by=int(blocker))
         end = int(self._control[_END])
         self._make_room_in_index(start + count)
         # What lies in an open claim is not looked at by the next start, so the claim comes before its entries.
         self._claims[number] = (start, start + count)
         self._control[_END] = max(end, start + count)
+        coming = _fingerprints(identities, 0, count)
+        leaving = _fingerprints(self._ring, start, max(0, min(count, end - start)))
         kept, used, early, blocker = claim_ids(
-            identities, self._ring, self._index, start, U(now), U(until), self._claims, number, new
+            identities, coming, self._ring, leaving, self._index, start, U(now), U(until), self._claims, number, new
         )
         self.forgotten_early += early
         if blocker != _NOBODY:
-            forget(self._ring, self._index, start, start + used)
+            self._forget(start, start + used)
             used = 0
         self._control[_END] = max(end, start + used)
         if start == self._control[_HEAD]:
@@ -138,8 +146,11 @@ class RepeatTable:
     def rollback(self, claim: int) -> None:
         """The claim's ids did not go out: they are new again."""
         start, end = self._claims[claim].tolist()
-        forget(self._ring, self._index, start, end)
+        self._forget(start, end)
         self._claims[claim] = 0
+
+    def _forget(self, start: int, end: int) -> None:
+        forget(self._ring, _fingerprints(self._ring, start, end - start), self._index, start)
 
     def _free_claim(self) -> int:
         free = np.flatnonzero(self._claims[:, 1] == 0)
@@ -173,190 +184,33 @@ class RepeatTable:
         return int(over[0]) if len(over) else _NOBODY
 
     def _make_room_in_index(self, used: int) -> None:
-        """At most two thirds of the index are taken; when it grows, to twice its size, a third is."""
-        if used * 3 > len(self._index) * 2:
+        """At most half of the index is taken: then one bucket in twenty is full, and few look-ups need a second one."""
+        if used * 2 > len(self._index):
             self._index = self._new_index(used)
 
     def _new_index(self, used: int) -> Index:
         size = _FIRST_INDEX
         while size < 2 * used:
             size *= 2
-        index: Index = np.zeros(min(size, 2 * self.room), dtype=np.uint64)
-        index_ring(self._ring, self.used, index)
+        index = _empty_index(min(size, 2 * self.room))
+        for start in range(0, self.used, _INDEXED_AT_ONCE):
+            count = min(_INDEXED_AT_ONCE, self.used - start)
+            index_ring(self._ring, _fingerprints(self._ring, start, count), start, index)
         return index
 
 
-@njit(**HELPER)
-def _fingerprint(first: np.uint64, second: np.uint64, third: np.uint64, tag: np.uint64) -> np.uint64:
-    """32 well-mixed bits; where a look-up begins follows from them alone, so the index moves without the ring."""
-    mixed = (_SEED ^ first) * _FACTOR
-    mixed = ((mixed ^ (mixed >> _32)) ^ second) * _FACTOR
-    mixed = ((mixed ^ (mixed >> _32)) ^ third) * _FACTOR
-    mixed = ((mixed ^ (mixed >> _32)) ^ tag) * _FACTOR
-    mixed ^= mixed >> _29
-    return (mixed * _FACTOR) >> _32
+def _empty_index(size: int) -> Index:
+    """At least `size` slots in whole buckets, each in one line of the cache."""
+    slots = -(-size // BUCKET) * BUCKET
+    room = np.zeros(slots + BUCKET, dtype=np.uint64)
+    before = -room.ctypes.data % (8 * BUCKET) // 8
+    return room[before : before + slots]
 
 
-@njit(**HELPER)
-def _find(identities: Words, row, ring: Words, index: Index, fingerprint: np.uint64):  # type: ignore[no-untyped-def]
-    """(place in the ring or -1, slot of the index where the look-up ended)."""
-    size = U(len(index))
-    slot = (fingerprint * size) >> _32
-    while True:
-        entry = index[slot]
-        if entry == _0:
-            return np.int64(-1), slot
-        if entry >> _32 == fingerprint:
-            place = np.int64((entry & _LOW_HALF) - _1)
-            if (
-                ring[place, 0] == identities[row, 0]
-                and ring[place, 1] == identities[row, 1]
-                and ring[place, 2] == identities[row, 2]
-                and ring[place, 3] & _LOW_HALF == identities[row, 3]
-            ):
-                return place, slot
-        slot += _1
-        if slot == size:
-            slot = _0
-
-
-@njit(**HELPER)
-def _leave(ring: Words, index: Index, place):  # type: ignore[no-untyped-def]
-    """Take the entry at `place` out of ring and index; what follows in the index closes the gap."""
-    tag = ring[place, 3] & _LOW_HALF
-    fingerprint = _fingerprint(ring[place, 0], ring[place, 1], ring[place, 2], tag)
-    ring[place, 3] = _0
-    size = U(len(index))
-    slot = (fingerprint * size) >> _32
-    while index[slot] & _LOW_HALF != U(place) + _1:
-        if index[slot] == _0:
-            return  # the same id stands elsewhere: only a damaged ring has that
-        slot += _1
-        if slot == size:
-            slot = _0
-    gap = slot
-    while True:
-        slot += _1
-        if slot == size:
-            slot = _0
-        entry = index[slot]
-        if entry == _0:
-            break
-        home = ((entry >> _32) * size) >> _32
-        from_home = slot - home if slot >= home else slot + size - home
-        from_gap = slot - gap if slot >= gap else slot + size - gap
-        if from_home >= from_gap:
-            index[gap] = entry
-            gap = slot
-    index[gap] = _0
-
-
-@njit(**HELPER)
-def _last_open(claims):  # type: ignore[no-untyped-def]
-    """Number of the last open claim, -1 when none is: they are given the lowest numbers, so few are looked at."""
-    claim = len(claims) - 1
-    while claim >= 0 and claims[claim, 1] == 0:
-        claim -= 1
-    return claim
-
-
-@njit(**HELPER)
-def _claim_of(claims, count, place, own):  # type: ignore[no-untyped-def]
-    """The open claim, of the first `count`, that holds this place, -1 when none but `own` does."""
-    for claim in range(count):
-        if claims[claim, 0] <= place < claims[claim, 1] and claim != own:
-            return claim
-    return -1
-
-
-@njit(**KERNEL)
-def claim_ids(  # type: ignore[no-untyped-def]
-    identities: Words, ring: Words, index: Index, start, now: np.uint64, until: np.uint64, claims, own, new: Rows
-):
-    """Write what is new into the ring from `start` on: (how many are new, entries written, entries of them that were
-    overwritten before their time, claim that blocks or -1). A blocked one ends at once.
-    """
-    kept, used, early = 0, 0, 0
-    claim_count = _last_open(claims) + 1
-    for row in range(len(identities)):
-        tag = identities[row, 3]
-        if tag == _0:
-            new[kept] = row
-            kept += 1
-            continue
-        fingerprint = _fingerprint(identities[row, 0], identities[row, 1], identities[row, 2], tag)
-        place, slot = _find(identities, row, ring, index, fingerprint)
-        if place >= 0:
-            blocker = _claim_of(claims, claim_count, place, own)
-            if blocker >= 0:
-                return kept, used, early, blocker
-            if ring[place, 3] >> _32 < until:
-                ring[place, 3] = until << _32 | tag
-            continue
-        place = start + used
-        if ring[place, 3] != _0:
-            if ring[place, 3] >> _32 > now:
-                early += 1
-            _leave(ring, index, place)
-            _, slot = _find(identities, row, ring, index, fingerprint)  # the gap may have come before it
-        ring[place, 0] = identities[row, 0]
-        ring[place, 1] = identities[row, 1]
-        ring[place, 2] = identities[row, 2]
-        ring[place, 3] = until << _32 | tag
-        index[slot] = fingerprint << _32 | (U(place) + _1)
-        used += 1
-        new[kept] = row
-        kept += 1
-    return kept, used, early, -1
-
-
-@njit(**KERNEL)
-def find_unknown(identities: Words, ring: Words, index: Index, claims, new: Rows):  # type: ignore[no-untyped-def]
-    """Which are not known, without claiming them: (how many, claim that blocks or -1)."""
-    kept = 0
-    claim_count = _last_open(claims) + 1
-    for row in range(len(identities)):
-        tag = identities[row, 3]
-        if tag != _0:
-            fingerprint = _fingerprint(identities[row, 0], identities[row, 1], identities[row, 2], tag)
-            place, _ = _find(identities, row, ring, index, fingerprint)
-            if place >= 0:
-                blocker = _claim_of(claims, claim_count, place, -1)
-                if blocker >= 0:
-                    return kept, blocker
-                continue
-        new[kept] = row
-        kept += 1
-    return kept, -1
-
-
-@njit(**KERNEL)
-def all_expired(ring: Words, start, count, now: np.uint64):  # type: ignore[no-untyped-def]
-    """True when nothing from `start` on is to be remembered any more."""
-    for place in range(start, start + count):  # noqa: SIM110  a kernel makes no generators
-        if ring[place, 3] >> _32 > now:
-            return False
-    return True
-
-
-@njit(**KERNEL)
-def forget(ring: Words, index: Index, start, end):  # type: ignore[no-untyped-def]
-    """Take the entries from `start` to `end` out of ring and index."""
-    for place in range(start, end):
-        if ring[place, 3] != _0:
-            _leave(ring, index, place)
-
-
-@njit(**KERNEL)
-def index_ring(ring: Words, used, index: Index):  # type: ignore[no-untyped-def]
-    """Enter every entry of the ring into an empty index."""
-    for place in range(used):
-        tag = ring[place, 3] & _LOW_HALF
-        if tag == _0:
-            continue
-        fingerprint = _fingerprint(ring[place, 0], ring[place, 1], ring[place, 2], tag)
-        _, slot = _find(ring, place, ring, index, fingerprint)
-        index[slot] = fingerprint << _32 | (U(place) + _1)
+def _fingerprints(identities: Words, start: int, count: int) -> Words:
+    fingerprints = np.empty(count, dtype=np.uint64)
+    fingerprint_ids(identities, start, count, fingerprints)
+    return fingerprints
 
 
 def is_sound(control: Words, ring: Words) -> bool:
@@ -379,5 +233,6 @@ def warm_up() -> None:
     )
     identities = np.ones((1, RING_WORDS), dtype=np.uint64)
     table.rollback(table.claim(identities, 0, 1).claim)
-    find_unknown(identities, table._ring, table._index, table._claims, np.empty(1, dtype=np.int64))
-    all_expired(table._ring, 0, 1, _0)
+    no_room = np.empty(1, dtype=np.int64)
+    find_unknown(identities, _fingerprints(identities, 0, 1), table._ring, table._index, table._claims, no_room)
+    all_expired(table._ring, 0, 1, U(0))
