@@ -16,18 +16,18 @@ from consumer.model.vocabulary import Vocabulary
 
 
 def compile_kernels() -> None:
-    """Encode one row that meets every kernel."""
+    """Encode two rows that meet every kernel: their templates differ, so they are sorted."""
     vocabulary = Vocabulary(capacity=8, arena_bytes=64)
     columns = {"action": Column("action", Kind.STRING, 0), "srcaddr": Column("srcaddr", Kind.ADDRESS, 1)}
     batch = FlowBatch(
         log_format=LogFormat(tuple(columns)),
         columns=columns,
-        words=np.array([(vocabulary.intern(b"ACCEPT"), 0, 0x0A000001, 4)], dtype=np.uint64),
-        nulls=np.zeros((1, 2), dtype=np.uint64),
+        words=np.array([(vocabulary.intern(b"ACCEPT"), 0, 0x0A000001, 4), (0, 0, 0, 0)], dtype=np.uint64),
+        nulls=np.array([(0, 0), (0b11, 0)], dtype=np.uint64),
         vocabulary=vocabulary,
-        line_numbers=np.zeros(1, dtype=np.int64),
+        line_numbers=np.arange(2),
     )
     table = EntityTable("interface", 1, {}, {"name": np.zeros(1, dtype=np.int32)}, (b"",))
     interface = Column("interface", Kind.REFERENCE, 0, table.name)
-    joined = JoinedColumns({interface.name: interface}, np.zeros((1, 1), dtype=np.uint64), {table.name: table})
-    Encoder(EncodingSettings()).encode(batch, np.zeros(1, dtype=np.int64), joined, 1)
+    joined = JoinedColumns({interface.name: interface}, np.zeros((2, 1), dtype=np.uint64), {table.name: table})
+    Encoder(EncodingSettings()).encode(batch, np.arange(2), joined, 1)

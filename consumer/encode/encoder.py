@@ -19,7 +19,7 @@ from consumer.encode import records, sorting
 from consumer.encode.additions import describe_other_fields, with_lost_packets
 from consumer.encode.layout import Layout
 from consumer.encode.limits import check_message_size, smallest_message_size
-from consumer.encode.meanings import Meanings
+from consumer.encode.meanings import DIRECTIONS, VERDICTS, Meanings
 from consumer.encode.names import NO_BLOBS, Blobs, NameStore
 from consumer.encode.plan import FormatPlan, build_plan
 from consumer.encode.settings import EncodingSettings
@@ -97,7 +97,6 @@ class Encoder:
         self._unseen = np.zeros(_UNSEEN_AT_ONCE, dtype=np.uint64)
         self._counts = np.zeros(sorting.KEY_COUNT, dtype=np.int64)
         self._keys = self._ordered = np.zeros(0, dtype=np.int64)
-        self._derived = np.zeros((0, sorting.DERIVED_COUNT), dtype=np.uint64)
         self._buffers: deque[NDArray[np.uint8]] = deque(maxlen=_BUFFERS_KEPT)
 
     def encode(
@@ -110,9 +109,12 @@ class Encoder:
         profile's largest layout is.
         """
         plan = self._plan(batch, joined)
-        self._reserve(batch.row_count, len(rows))
-        self._classify(batch, rows, plan)
-        sorting.sort_by_key(rows, self._keys, self._counts, self._ordered)
+        meanings = self._classify(batch, rows, plan)
+        codes = np.flatnonzero(self._counts).tolist()
+        ordered = rows
+        if len(codes) > 1:
+            ordered = self._ordered
+            sorting.sort_by_key(rows, self._keys, self._counts, ordered)
         if plan.lost_packets is not None:
             joined = with_lost_packets(batch, joined, plan.lost_packets)
         self._names.use(joined.tables)
@@ -123,11 +125,11 @@ class Encoder:
         output = self._new_output(len(rows), message_limit or self._settings.message_size)
         templates: dict[int, bytes] = {}
         begin = 0
-        for code in np.flatnonzero(self._counts).tolist():
+        for code in codes:
             end = begin + int(self._counts[code])
             layout = plan.layout(code)
             templates[layout.template_id] = layout.template
-            self._write(output, batch, self._ordered[begin:end], joined, plan, layout, domain, other_rows, others)
+            self._write(output, batch, ordered[begin:end], joined, plan, layout, meanings, domain, other_rows, others)
             begin = end
         return output.result(domain, templates)
 
@@ -149,13 +151,6 @@ class Encoder:
         self._last_plan = (batch.columns, joined.columns, plan)
         return plan
 
-    def _reserve(self, batch_rows: int, rows: int) -> None:
-        """Working arrays for this many rows."""
-        if len(self._derived) < batch_rows:
-            self._derived = np.empty((_rounded(batch_rows), sorting.DERIVED_COUNT), dtype=np.uint64)
-        if len(self._keys) < rows:
-            self._keys, self._ordered = (np.empty(_rounded(rows), dtype=np.int64) for _ in range(2))
-
     def _new_output(self, rows: int, message_limit: int) -> _Output:
         """Each record may need a message of its own, so room for that is taken; memory never touched costs nothing."""
         size = _rounded(rows) * self._settings.message_size + records.MARGIN_BYTES
@@ -169,16 +164,18 @@ class Encoder:
         message_size = min(self._settings.message_size, max(message_limit, self._smallest))
         return _Output(message_size, buffer, starts, record_counts, template_ids)
 
-    def _classify(self, batch: FlowBatch, rows: Rows, plan: FormatPlan) -> None:
-        """Fill keys and derived words; strings that decide are looked at once per distinct value."""
+    def _classify(self, batch: FlowBatch, rows: Rows, plan: FormatPlan) -> NDArray[np.uint8]:
+        """Fill keys and their counts; strings that decide are looked at once per distinct value. Returns meanings."""
+        if len(self._keys) < len(rows):
+            self._keys, self._ordered = (np.empty(_rounded(len(rows)), dtype=np.int64) for _ in range(2))
         meanings = self._meanings.of(batch.vocabulary)
         while True:
             count = sorting.classify(
                 rows, batch.words, batch.nulls, plan.words, plan.group_nulls, plan.any_nulls,
-                meanings, self._keys, self._derived, self._unseen,
+                meanings, self._keys, self._counts, self._unseen,
             )  # fmt: skip
             if not count:
-                return
+                return meanings
             self._meanings.learn(batch.vocabulary, meanings, self._unseen[:count].tolist())
 
     def _write(
@@ -189,6 +186,7 @@ class Encoder:
         joined: JoinedColumns,
         plan: FormatPlan,
         layout: Layout,
+        meanings: NDArray[np.uint8],
         domain: int,
         other_rows: Rows,
         others: Blobs,
@@ -201,8 +199,8 @@ class Encoder:
         message_size = max(output.message_size, layout.smallest_message_size)
         first = output.message_count
         position, output.message_count, cut = records.write_records(
-            rows, batch.words, batch.nulls, self._derived, joined.words,
-            layout.steps, layout.bounds, layout.nulls, np.uint64(layout.fixed_size),
+            rows, batch.words, batch.nulls, joined.words, plan.derived_words, meanings, VERDICTS, DIRECTIONS,
+            layout.family, layout.steps, layout.bounds, layout.nulls, np.uint64(layout.fixed_size),
             vocabulary.arena, vocabulary.starts, vocabulary.sizes,
             names.arena, names.starts, names.sizes, name_bases,
             other_rows, others.arena, others.starts, others.sizes,

@@ -58,12 +58,14 @@ class Layout:
     `steps`: uint64[s, 4], by Place; those of place p are `steps[bounds[p]:bounds[p + 1]]`. A step: source word; offset
     in the record; left shift in bits (ADDRESS: size in bytes); null bit (NULLABLE) or number of the reference (NAME).
     `nulls`: uint64[k, 2], for each NULLABLE step what stands for null and the largest number that fits.
-    `fixed_size`: bytes before the first string. `elements`: in the order of the wire. `smallest_message_size`: bytes
-    that hold the template record (it cannot be split), and a record whose strings are all empty.
+    `family`: 4, 6, or 0 when no address is known. `fixed_size`: bytes before the first string. `elements`: in the order
+    of the wire. `smallest_message_size`: bytes that hold the template record (it cannot be split), and a record whose
+    strings are all empty.
     """
 
     template_id: int
     template: bytes
+    family: np.uint64
     elements: tuple[InformationElement, ...]
     steps: NDArray[np.uint64]
     bounds: tuple[np.uint64, ...]
@@ -143,6 +145,7 @@ def build_layout(lines: Iterable[Selected], key: TemplateKey, slot: int, setting
     return Layout(
         template_id=template_id,
         template=template,
+        family=np.uint64(key.family),
         elements=elements,
         steps=np.array(steps, dtype=np.uint64).reshape(-1, 4),
         bounds=tuple(np.searchsorted(places, np.arange(len(Place) + 1)).astype(np.uint64)),

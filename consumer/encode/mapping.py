@@ -52,7 +52,7 @@ class Place(IntEnum):
 
 
 class Derived(IntEnum):
-    """Words the kernel works out for each row before it writes records."""
+    """Words the kernel works out for each row as it writes the record."""
 
     ZERO = 0
     IP_VERSION = 1

@@ -1,7 +1,7 @@
 """What the few strings mean that choose numbers: action, reject reason, direction.
 
-Belongs here: text → meaning, and the cache of it by vocabulary id. Does not: which number a meaning becomes
-(sorting.py).
+Belongs here: text → meaning → the number that is sent, and the cache of meanings by vocabulary id. Does not: which
+template a meaning leads to (sorting.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,25 @@ MEANINGS = {
     b"ingress": sorting.INGRESS,
     b"egress": sorting.EGRESS,
 }
+
+_MEANING_COUNT = 8
+_FORWARDED, _DROPPED, _DROPPED_BY_BLOCK, _DROPPED_BY_ENCRYPTION = 64, 128, 129, 130
+_DENIED, _UPDATED = 3, 5
+
+
+def _verdicts() -> NDArray[np.uint64]:
+    """forwardingStatus (89) and firewallEvent (233) by action * 8 + reject reason: forwarded, or dropped in shades."""
+    table = np.tile(np.array((_DROPPED, _DENIED), dtype=np.uint64), (_MEANING_COUNT, _MEANING_COUNT, 1))
+    table[:, sorting.BLOCK_PUBLIC_ACCESS, 0] = _DROPPED_BY_BLOCK
+    table[:, sorting.ENCRYPTION_CONTROLS, 0] = _DROPPED_BY_ENCRYPTION
+    table[sorting.ACCEPT] = (_FORWARDED, _UPDATED)
+    return table.reshape(-1, 2)
+
+
+VERDICTS = _verdicts()
+"""uint64[64, 2], by action and reason (8 * action + reason)."""
+DIRECTIONS = np.array([meaning == sorting.EGRESS for meaning in range(_MEANING_COUNT)], dtype=np.uint64)
+"""flowDirection (61) by meaning; who has none of the two is in another template."""
 
 _VOCABULARIES_KEPT = 4
 """A lane meets the vocabulary of one decode context at a time; a renewed one pushes the oldest out."""

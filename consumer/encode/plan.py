@@ -36,8 +36,8 @@ from consumer.model.flow_batch import Column
 class FormatPlan:
     """One log format under one profile; immutable but for `layouts`, which fills as rows need them.
 
-    `words`: see sorting.PLAN_…. `group_nulls`: uint64[7, 2], null bits of each group and of the ECS fields,
-    `any_nulls`: uint64[2], all of them.
+    `words`: see sorting.PLAN_…, `derived_words`: records.PLAN_…. `group_nulls`: uint64[7, 2], null bits of each group
+    and of the ECS fields, `any_nulls`: uint64[2], all of them.
     `references`: per NAME step the joined column and the table's columns. `lost_packets`: where the sum of lost
     packets is added to the joined columns, None when the log format has none. `others`: columns nobody knows.
     `slots`: column set without and with the ECS fields.
@@ -46,6 +46,7 @@ class FormatPlan:
     settings: EncodingSettings
     lines: tuple[Selected, ...]
     words: tuple[np.uint64, ...]
+    derived_words: tuple[np.uint64, ...]
     group_nulls: NDArray[np.uint64]
     any_nulls: NDArray[np.uint64]
     references: tuple[tuple[str, tuple[NameColumn, ...]], ...]
@@ -85,6 +86,7 @@ def build_plan(
         settings=settings,
         lines=lines,
         words=_words(columns),
+        derived_words=_derived_words(columns),
         group_nulls=group_nulls,
         any_nulls=np.bitwise_or.reduce(group_nulls, axis=0),
         references=_references(lines),
@@ -96,12 +98,20 @@ def build_plan(
 
 def _words(columns: Mapping[str, Column]) -> tuple[np.uint64, ...]:
     """In the order of sorting.PLAN_…, always the same number of them: another length would be another compilation."""
-    read = ("action", "reject-reason", "flow-direction", "start", "end")
-    words = [columns[name].word if name in columns else sorting.NO_COLUMN for name in read]
+    read = [_word(columns, name) for name in ("action", "reject-reason", "flow-direction")]
+    families = [_word(columns, name, 2) for name in ADDRESS_FIELDS]
+    return (*read, *families)
+
+
+def _derived_words(columns: Mapping[str, Column]) -> tuple[np.uint64, ...]:
+    """In the order of records.PLAN_…."""
+    read = [_word(columns, name) for name in ("action", "reject-reason", "flow-direction", "start", "end")]
     positions = {name: position for position, name in enumerate(columns)}
-    nulls = [positions.get(name, 0) for name in ("start", "end")]
-    families = [columns[name].word + 2 if name in columns else sorting.NO_COLUMN for name in ADDRESS_FIELDS]
-    return tuple(np.uint64(number) for number in words + nulls + families)
+    return (*read, *(np.uint64(positions.get(name, 0)) for name in ("start", "end")))
+
+
+def _word(columns: Mapping[str, Column], name: str, offset: int = 0) -> np.uint64:
+    return np.uint64(columns[name].word + offset if name in columns else sorting.NO_COLUMN)
 
 
 def _group_nulls(columns: Mapping[str, Column], ecs_fields: Iterable[str]) -> NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""The loop that tells which template each row has, and what its columns say together.
+"""The loop that tells which template each row has.
 
 Belongs here: the compiled kernels that read columns, with all their helpers (numba's cache does not see a change in
 another file). Does not: writing records (records.py), the meaning of strings (meanings.py).
@@ -9,9 +9,6 @@ Indices and words are uint64 and every constant is typed, for the reasons told i
 import numpy as np
 from numba import njit
 
-# Columns of `derived`; the order of mapping.Derived. Eight words: a row is one cache line.
-ZERO, IP_VERSION, START, END, STATUS, EVENT, DIRECTION, DERIVED_COUNT = 0, 1, 2, 3, 4, 5, 6, 8
-
 # Meanings of strings (meanings.py).
 UNSEEN, OTHER, ACCEPT, REJECT, BLOCK_PUBLIC_ACCESS, ENCRYPTION_CONTROLS, INGRESS, EGRESS = 0, 1, 2, 3, 4, 5, 6, 7
 
@@ -21,17 +18,13 @@ GROUP_DIRECTION, GROUP_VERDICT = 16, 32
 KEY_IPV4, KEY_IPV6, KEY_ECS, KEY_COUNT = 64, 128, 256, 512
 
 # Positions in `plan`: source words of the columns that `classify` reads. From PLAN_ADDRESSES on: the family words.
-# The two …_NULL are null bits, not words.
-PLAN_ACTION, PLAN_REASON, PLAN_DIRECTION, PLAN_START, PLAN_END, PLAN_START_NULL, PLAN_END_NULL = 0, 1, 2, 3, 4, 5, 6
-PLAN_ADDRESSES = 7
+PLAN_ACTION, PLAN_REASON, PLAN_DIRECTION, PLAN_ADDRESSES = 0, 1, 2, 3
 NO_COLUMN = 1 << 32
 """In `plan`: the log format has no such column."""
 
 U = np.uint64
-_0, _1, _3, _4, _5, _63, _64, _128, _129, _130 = U(0), U(1), U(3), U(4), U(5), U(63), U(64), U(128), U(129), U(130)
-_THOUSAND = U(1000)
+_0, _1, _4 = U(0), U(1), U(4)
 _ABSENT = U(NO_COLUMN)
-_DERIVED = (U(ZERO), U(IP_VERSION), U(START), U(END), U(STATUS), U(EVENT), U(DIRECTION))
 
 
 @njit(cache=True, nogil=True)
@@ -56,30 +49,15 @@ def _note(number, meanings, unseen, unseen_count):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _is_null(low, high, bit):  # type: ignore[no-untyped-def]
-    return ((low if bit < _64 else high) >> (bit & _63)) & _1 != _0
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _status(action, reason):  # type: ignore[no-untyped-def]
-    """forwardingStatus (89): forwarded, dropped, dropped by an access list in two shades (IANA registry)."""
-    if action == ACCEPT:
-        return _64
-    if reason == BLOCK_PUBLIC_ACCESS:
-        return _129
-    if reason == ENCRYPTION_CONTROLS:
-        return _130
-    return _128
-
-
-@njit(cache=True, nogil=True)
-def classify(rows, words, nulls, plan, group_nulls, any_nulls, meanings, keys, derived, unseen):  # type: ignore[no-untyped-def]
-    """Give each of `rows` its key (`keys`, int64, by position in `rows`) and derived words (`derived`, by row).
+def classify(rows, words, nulls, plan, group_nulls, any_nulls, meanings, keys, counts, unseen):  # type: ignore[no-untyped-def]
+    """Give each of `rows` its key (`keys`, int64, by position in `rows`), and count the rows of each (`counts`,
+    int64[512]).
 
     `plan`: tuple of uint64. `group_nulls`: uint64[7, 2], null bits of the columns of each group, then of the ECS
     columns; all zero when the log format has none. `any_nulls`: all of them together. Returns how many ids in
     `unseen` (uint64) have no meaning yet: when that is not 0, nothing else that was written counts.
     """
+    counts[:] = 0
     unseen_count = 0
     all_present = _present_groups(_0, _0, group_nulls)
     for i in range(rows.shape[0]):
@@ -95,51 +73,33 @@ def classify(rows, words, nulls, plan, group_nulls, any_nulls, meanings, keys, d
                 family = max(family, words[row, plan[k]])
         if family != _0:
             key |= KEY_IPV4 if family == _4 else KEY_IPV6
-        derived[row, _DERIVED[ZERO]] = _0
-        derived[row, _DERIVED[IP_VERSION]] = family
 
         if plan[PLAN_ACTION] != _ABSENT:
             number = words[row, plan[PLAN_ACTION]]
             action = meanings[number]
-            reason = np.uint8(OTHER)
             if action == UNSEEN:
                 unseen_count = _note(number, meanings, unseen, unseen_count)
-            if plan[PLAN_REASON] != _ABSENT:
-                number = words[row, plan[PLAN_REASON]]
-                reason = meanings[number]
-                if reason == UNSEEN:
-                    unseen_count = _note(number, meanings, unseen, unseen_count)
-            derived[row, _DERIVED[STATUS]] = _status(action, reason)
-            derived[row, _DERIVED[EVENT]] = _5 if action == ACCEPT else _3
             if action != ACCEPT and action != REJECT:
                 key &= ~GROUP_VERDICT
+        if plan[PLAN_REASON] != _ABSENT:
+            number = words[row, plan[PLAN_REASON]]
+            if meanings[number] == UNSEEN:
+                unseen_count = _note(number, meanings, unseen, unseen_count)
         if plan[PLAN_DIRECTION] != _ABSENT:
             number = words[row, plan[PLAN_DIRECTION]]
             direction = meanings[number]
             if direction == UNSEEN:
                 unseen_count = _note(number, meanings, unseen, unseen_count)
-            derived[row, _DERIVED[DIRECTION]] = _1 if direction == EGRESS else _0
             if direction != INGRESS and direction != EGRESS:
                 key &= ~GROUP_DIRECTION
-
-        start = words[row, plan[PLAN_START]] if plan[PLAN_START] != _ABSENT else _0
-        end = words[row, plan[PLAN_END]] if plan[PLAN_END] != _ABSENT else _0
-        if start == _0 and _is_null(low, high, plan[PLAN_START_NULL]):
-            start = end
-        elif end == _0 and _is_null(low, high, plan[PLAN_END_NULL]):
-            end = start
-        derived[row, _DERIVED[START]] = start * _THOUSAND
-        derived[row, _DERIVED[END]] = end * _THOUSAND
         keys[i] = key
+        counts[key] += 1
     return unseen_count
 
 
 @njit(cache=True, nogil=True)
 def sort_by_key(rows, keys, counts, ordered):  # type: ignore[no-untyped-def]
-    """Rows of one key side by side, their order kept: `counts` int64[512] rows of each key, `ordered` the rows."""
-    counts[:] = 0
-    for i in range(rows.shape[0]):
-        counts[keys[i]] += 1
+    """Rows of one key side by side, their order kept: `counts` as `classify` left it, `ordered` the rows."""
     nexts = np.zeros(KEY_COUNT, dtype=np.int64)
     position = 0
     for key in range(KEY_COUNT):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ARENA_MARGIN_BYTES = 64
-"""Unused bytes at the end of the arena, so that comparing eight bytes at a time never reads past it."""
+"""Unused bytes at the end of the arena, so that copying 32 bytes at a time never reads past it."""
 
 MAX_STRING_BYTES = 65_535
 """What two length octets can say (RFC 7011 §7)."""
