@@ -4,7 +4,9 @@
 
 Belongs here: the two last stages together, as they follow each other in service: batch by batch of 2,000 rows, each
 encoded, then handed to the kernel, plainly and with segmentation offload. A drain on another core reads every datagram;
-figures whose datagrams did not all arrive are thrown away. Times are CPU time of this process, of each batch the best
+figures whose datagrams did not all arrive are thrown away. Beside each figure stands its floor, measured batch by batch
+in the same run: the octets of the messages copied once (encode), and the system calls alone, from a socket of their own
+with the same datagrams (send). Times are CPU time of this process, of each batch the best
 of several rounds, so that neighbours on the machine count as little as they can; what the kernel does for a datagram
 on loopback up to the receiver's queue is in them.
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -28,18 +32,24 @@ from consumer.assembly import Outlet, warm_up
 from consumer.clock import SystemClock
 from consumer.encode.encoder import Encoder
 from consumer.export.settings import CollectorSettings
+from consumer.export.udp import BURST_BYTES, BURST_MESSAGES
+from consumer.export.vectors import Vectors
+from consumer.model.messages import MessageBatch
 
 _ROUNDS = 15
+_SOL_UDP, _UDP_SEGMENT = 17, 103
 _BATCH_ROWS = 2_000
 """Records of a usual envelope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Nanoseconds a record; datagrams a CPU second; bytes a record, headers shared out."""
+    """Nanoseconds a record, each beside its floor; datagrams a CPU second; bytes a record, headers shared out."""
 
     encode: float
+    copy: float
     send: float
+    kernel: float
     datagrams: float
     size: float
 
@@ -53,17 +63,53 @@ def in_batches(pieces: list[Piece]) -> list[Piece]:
     ]
 
 
+class Floor:
+    """What no exporter can do without: writing the octets once, and the calls that hand over the same datagrams."""
+
+    def __init__(self, port: int, *, has_offload: bool) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._has_offload = has_offload
+        self._room = np.zeros(_BATCH_ROWS * 1400, dtype=np.uint8)
+        self.messages = self.octets = 0
+
+    def copy(self, batch: MessageBatch) -> None:
+        self._room[: len(batch.buffer)] = batch.buffer
+
+    def send(self, batch: MessageBatch) -> None:
+        """What `copy` copied."""
+        view, starts, count = self._room.data, batch.starts.tolist(), len(batch.starts) - 1
+        self.messages += count
+        self.octets += len(batch.buffer)
+        first = 0
+        if not self._has_offload:
+            vectors = Vectors(view, batch.starts)
+            while first < count:
+                first += vectors.send(self._socket.fileno(), first, count)
+        while first < count:
+            size = starts[first + 1] - starts[first]
+            end = min(count, first + min(BURST_MESSAGES, BURST_BYTES // size))
+            self._socket.sendmsg(
+                (view[starts[first] : starts[end]],), ((_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
+            )
+            first = end
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 def measure(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> Cost:
     """Raises when a datagram did not arrive."""
     rounds = [_measure_once(pieces, profile, has_offload=has_offload) for _ in range(_ROUNDS)]
-    encode_seconds, send_seconds = np.min([one.seconds for one in rounds], axis=0).sum(axis=0)
+    seconds = np.min([one.seconds for one in rounds], axis=0).sum(axis=0)
     records, messages, octets = rounds[0].records, rounds[0].messages, rounds[0].octets
-    return Cost(encode_seconds / records * 1e9, send_seconds / records * 1e9, messages / send_seconds, octets / records)
+    encode, send, copy, kernel = (seconds / records * 1e9).tolist()
+    return Cost(encode, copy, send, kernel, messages / float(seconds[1]), octets / records)
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """`seconds`: float64[batches, 2], CPU seconds of encoding and sending each."""
+    """`seconds`: float64[batches, 4], CPU seconds of encoding, sending, copying and the calls alone."""
 
     seconds: NDArray[np.float64]
     records: int
@@ -73,8 +119,9 @@ class _Round:
 
 def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
     never = threading.Event()
-    seconds = np.zeros((len(pieces), 2))
+    seconds = np.zeros((len(pieces), 4))
     with Drain(cpu=1) as drain:
+        floor = Floor(drain.port, has_offload=has_offload)
         collector = CollectorSettings(
             address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
         )
@@ -85,12 +132,18 @@ def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"],
                 if is_warm:
                     records, messages, octets = counts.records, counts.messages, counts.octets
                 for number, (batch, rows, joined) in enumerate(pieces if is_warm else pieces[:1]):
-                    began = time.process_time()
+                    times = [time.process_time()]
                     encoded = encoder.encode(batch, rows, joined, 1)
-                    between = time.process_time()
+                    times.append(time.process_time())
                     process.send({key: encoded}, never)
-                    seconds[number] = between - began, time.process_time() - between
-        if drain.finish() != (counts.messages, counts.octets):
+                    times.append(time.process_time())
+                    floor.copy(encoded)
+                    times.append(time.process_time())
+                    floor.send(encoded)
+                    times.append(time.process_time())
+                    seconds[number] = np.diff(times)
+        floor.close()
+        if drain.finish() != (counts.messages + floor.messages, counts.octets + floor.octets):
             raise RuntimeError("datagrams were lost: no figure")
     return _Round(seconds, counts.records - records, counts.messages - messages, counts.octets - octets)
 
@@ -103,8 +156,9 @@ def main() -> None:
     asked = options.parse_args()
     os.sched_setaffinity(0, {asked.core % (os.cpu_count() or 1)})
     warm_up()
-    print("                        ns a record               datagrams a second    bytes a record")
-    print("format rows profile   encode    send  offload      plain     offload      plain  padded")
+    print(f"load {os.getloadavg()[0]:.1f}")
+    print("                    ns a record: figure / its floor                   datagrams a second   bytes a record")
+    print("format rows profile encode / copy     send / calls  offload / calls      plain   offload    plain  padded")
     for name, log_format in FORMATS.items():
         for label, family in (("v4", 4), ("v6", 6)):
             pieces = in_batches(pieces_of(log_format, asked.records, family))
@@ -112,8 +166,9 @@ def main() -> None:
                 plain = measure(pieces, profile, has_offload=False)
                 offload = measure(pieces, profile, has_offload=True)
                 print(
-                    f"{name:6} {label:4} {profile:8} {plain.encode:7.0f} {plain.send:7.0f} {offload.send:8.0f} "
-                    f"{plain.datagrams:10,.0f} {offload.datagrams:11,.0f} {plain.size:10.0f} {offload.size:7.0f}",
+                    f"{name:6} {label:4} {profile:7} {plain.encode:6.0f} / {plain.copy:4.0f} "
+                    f"{plain.send:8.0f} / {plain.kernel:5.0f} {offload.send:8.0f} / {offload.kernel:5.0f} "
+                    f"{plain.datagrams:10,.0f} {offload.datagrams:9,.0f} {plain.size:8.0f} {offload.size:7.0f}",
                     flush=True,
                 )
 

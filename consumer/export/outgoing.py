@@ -22,10 +22,9 @@ from consumer.export.header import (
 from consumer.export.vectors import Vectors
 from consumer.model.messages import MessageBatch
 
-_ZERO = np.zeros(1, dtype=np.int64)
 _STAMP_OFFSETS = np.arange(TIME_OFFSET, TIME_OFFSET + TIME_AND_SEQUENCE.size)
 _FEW = 40
-"""Below so many messages a loop (0.15 µs each) is cheaper than NumPy (5 µs and 0.02 each)."""
+"""Below so many messages a loop (0.15 µs each) is cheaper than NumPy (5 µs, and 0.025 each of unequal length)."""
 
 
 class Sent(NamedTuple):
@@ -87,9 +86,9 @@ class Outgoing:
         self.content = bytearray(batch.buffer[first:end].data)
         self.view = memoryview(self.content)
         self._starts = batch.starts - first
-        self._totals = np.concatenate((_ZERO, np.cumsum(batch.record_counts)))
-        self.starts: list[int] = self._starts.tolist()
-        self.totals: list[int] = self._totals.tolist()
+        self._totals = np.zeros(len(self._starts), dtype=np.int64)
+        np.cumsum(batch.record_counts, out=self._totals[1:])
+        self.starts, self.totals = self._starts.data, self._totals.data
         self.count = len(self.starts) - 1
         self.index = 0
         self.domain = batch.domain
@@ -141,6 +140,10 @@ class Outgoing:
         base = sequence - self.totals[self.index]
         if end - self.index >= _FEW:
             words = (self._totals[self.index : end] + base) & SEQUENCE_MASK | export_time << 32
+            if end <= self.equal_until():
+                first, size = self.starts[self.index] + TIME_OFFSET, self.message_size(self.index)
+                np.ndarray(len(words), dtype=">u8", buffer=self.content, offset=first, strides=(size,))[:] = words
+                return
             places = self._starts[self.index : end, None] + _STAMP_OFFSETS
             np.frombuffer(self.view, dtype=np.uint8)[places] = words.astype(">u8").view(np.uint8).reshape(-1, 8)
             return

@@ -126,15 +126,19 @@ class Transmission:
 
     def _hand_over_bursts(self, job: Outgoing, end: int) -> None:
         """Equally long messages in one call, until `end` or until the way turns out not to take bursts."""
+        udp, starts, view = self._link.udp, job.starts, job.view
         while job.index < end:
             size = job.message_size(job.index)
-            burst_end = min(job.equal_until(), end, job.index + min(BURST_MESSAGES, max(1, BURST_BYTES // size)))
-            if burst_end - job.index == 1:
-                self._hand_over_singly(job, burst_end)
-                continue
-            if not self._link.udp.send_burst(job.view[job.starts[job.index] : job.starts[burst_end]], size):
-                return
-            job.index = burst_end
+            run_end, step = min(job.equal_until(), end), min(BURST_MESSAGES, max(1, BURST_BYTES // size))
+            segments = udp.segments(size)
+            while job.index < run_end:
+                burst_end = min(job.index + step, run_end)
+                if burst_end - job.index == 1:
+                    self._hand_over_singly(job, burst_end)
+                    continue
+                if not udp.send_burst(view[starts[job.index] : starts[burst_end]], segments):
+                    return
+                job.index = burst_end
 
     def _account(self, sent: Stretch) -> None:
         """Count what went; the pace counts from it, too."""

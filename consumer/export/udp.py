@@ -35,6 +35,8 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103
 """Generic segmentation offload (udp(7), Linux 4.18): one call, one way through the kernel, many datagrams."""
 _SEGMENT_BYTES = struct.Struct("=H")
+Segments = tuple[tuple[int, int, bytes]]
+"""Control messages of a burst."""
 BURST_MESSAGES = 64
 """Datagrams a call may become: UDP_MAX_SEGMENTS of every kernel (128 since 6.3)."""
 BURST_BYTES = 65_507
@@ -180,16 +182,20 @@ class UdpSocket:
         assert self._socket is not None
         return self._socket.send
 
-    def send_burst(self, messages: memoryview, message_size: int) -> bool:
-        """Send messages that lie back to back, `message_size` octets each (the last may have fewer), in one call.
+    @staticmethod
+    def segments(message_size: int) -> Segments:
+        """What tells the kernel where to cut."""
+        return ((_SOL_UDP, _UDP_SEGMENT, _SEGMENT_BYTES.pack(message_size)),)
+
+    def send_burst(self, messages: memoryview, segments: Segments) -> bool:
+        """Send messages that lie back to back, equally long (the last may be shorter), in one call.
 
         False when the kernel or the way cannot do it: nothing was sent then, and `has_offload` is over for this
         connection. Raises OSError like `sender`, and then none of them was sent.
         """
         assert self._socket is not None
-        segments = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_BYTES.pack(message_size))
         try:
-            self._socket.sendmsg((messages,), (segments,))
+            self._socket.sendmsg((messages,), segments)
         except OSError as error:
             if error.errno not in _NO_OFFLOAD:
                 raise

@@ -12,6 +12,8 @@ from consumer.encode.settings import EncodingSettings
 from consumer.export.settings import CollectorSettings
 from tests.interop.collectors import ForeignCollector, Goflow2, Nfacctd, Nfcapd, assert_same
 from tests.interop.flows import FIELDS, PEN, expected, lines
+from tests.interop.test_definitions import PEN as TAUGHT_PEN
+from tests.interop.test_definitions import TaughtNfacctd
 from tests.support.exporting import export_text
 from tests.support.flows import interface, inventory_of
 
@@ -58,6 +60,26 @@ def test_names_arrive_on_the_right_flows_and_nowhere_else(kind: type[ForeignColl
         "10.0.1.5": [*recorded, "web-1 Zürich", "shop", ""],
         "198.51.100.7": [*recorded, "", "", "web-1 Zürich"],
         "10.0.1.6": [""] * 7,
+    }
+
+
+def test_pmacct_s_file_names_both_ends_and_leaves_the_empty_texts_empty(tmp_path: Path) -> None:
+    """It finds texts by the line of the file they stand on; from the 49th line on it would show one for another."""
+    with TaughtNfacctd(tmp_path / "collector") as collector:
+        settings = CollectorSettings(address=collector.address)
+        export_text(text_of(lines(3)), [settings], INVENTORY, private_enterprise_number=TAUGHT_PEN)
+    ends = {
+        record["ip_src"]: {name: text for name, text in record.items() if name.startswith(("source_", "destination_"))}
+        for record in collector.read()
+    }
+    named = {"name": "web-1 Zürich", "subnet_name": "private", "vpc_name": "shop", "service": "EC2"}
+    parts = ("name", "subnet_name", "vpc_name", "service", "owner", "site")
+    source = {f"source_{part}": named.get(part, "") for part in parts}
+    destination = {f"destination_{part}": named.get(part, "") for part in parts}
+    assert ends == {
+        "10.0.1.5": {**source, **dict.fromkeys(destination, "")},
+        "198.51.100.7": {**dict.fromkeys(source, ""), **destination},
+        "10.0.1.6": dict.fromkeys((*source, *destination), ""),
     }
 
 

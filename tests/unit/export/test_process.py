@@ -20,7 +20,7 @@ from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.export.status import CollectorCounts, CollectorStatus
-from consumer.export.udp import Bounce, UdpSocket, _knows_segments
+from consumer.export.udp import Bounce, Segments, UdpSocket, _knows_segments
 from consumer.model.messages import MessageBatch
 from tests.support.clock import ManualClock
 from tests.support.udp import Message, Receiver, message_batch, receiver, unused_port
@@ -590,10 +590,10 @@ def test_a_full_device_queue_is_waited_for_and_costs_nothing(
 
         return fail_first
 
-    def send_burst(self: UdpSocket, messages: memoryview, message_size: int) -> bool:
+    def send_burst(self: UdpSocket, messages: memoryview, segments: Segments) -> bool:
         if failures:
             raise OSError(failures.pop(), "full")
-        return real_burst(self, messages, message_size)
+        return real_burst(self, messages, segments)
 
     bench = Bench(settings(listening.address))
     bench.send(message_batch([1]))
@@ -694,9 +694,9 @@ def burst_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     real = UdpSocket.send_burst
 
-    def send_burst(self: UdpSocket, messages: memoryview, message_size: int) -> bool:
+    def send_burst(self: UdpSocket, messages: memoryview, segments: Segments) -> bool:
         found.append(len(messages))
-        return real(self, messages, message_size)
+        return real(self, messages, segments)
 
     monkeypatch.setattr(UdpSocket, "send_burst", send_burst)
     return found

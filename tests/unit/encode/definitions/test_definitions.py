@@ -18,7 +18,7 @@ from consumer.commands.elements import TAUGHT_COLLECTORS
 from consumer.encode.catalogue import Entry, catalogue
 from consumer.encode.definitions.collectors import COLLECTORS, definitions
 from consumer.encode.definitions.parts import heading, snake_case
-from consumer.encode.definitions.pmacct import PRIMITIVES_LIMIT
+from consumer.encode.definitions.pmacct import PRIMITIVES_LIMIT, TEXTS_LIMIT
 from consumer.encode.settings import Profile
 
 PEN = 64_999
@@ -81,12 +81,14 @@ def test_pmacct_gets_the_types_lengths_and_no_more_names_than_it_can_take() -> N
     assert set(found) == set(OWN)
     active = [line for line in text.splitlines() if line.startswith("name=")]
     assert len(active) <= PRIMITIVES_LIMIT
+    is_text = ["len=vlen" in line for line in active]
+    assert is_text.index(False) == sum(is_text) <= TEXTS_LIMIT, "from the 49th line on it mixes texts up"
     assert max(map(len, text.splitlines())) <= 288, "nfacctd ignores longer lines"
     assert all(len(name) < 64 for name, _, _ in found.values())
 
 
 @pytest.mark.parametrize(
-    "name", ["source_name", "destination_vpc_name", "observed_instance_name", "vpc_id", "vpc_action"]
+    "name", ["source_name", "destination_vpc_name", "destination_owner", "vpc_id", "vpc_action", "flow_direction"]
 )
 def test_pmacct_takes_up_the_names_that_most_flows_have(name: str) -> None:
     assert any(line.startswith(f"name={name} ") for line in lines_of("pmacct"))
