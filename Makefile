@@ -31,7 +31,7 @@ lint: setup ## format, lint, types, import rules, generated docs
 test: lint ## lint and all tests, the real KCL daemon included (25 minutes on two cores)
 	@$(PYTEST) -n 2 --dist loadgroup -m "not foreign and not soak"
 
-interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2) read what we send
+interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2, Telegraf …) read what we send
 	@$(BIN) scripts.collectors
 	@$(PYTEST) -m "foreign and not soak" --timeout 300
 

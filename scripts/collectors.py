@@ -1,7 +1,8 @@
 """What `make interop` needs: programs nobody here wrote, which read what we send, build our image, judge our unit.
 
-All but goflow2 are Debian packages: installed when we are root, else the one command is printed.
-goflow2 is built from the Go module proxy into .tools/bin. Exit 2 when one is missing and cannot be installed.
+Most are Debian packages: installed when we are root, else the one command is printed. goflow2 and the netflow inputs of
+Telegraf and Filebeat (tests/interop/readers) are built from the Go module proxy into .tools/bin: a minute of CPU each.
+Exit 2 when one is missing and cannot be installed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from pathlib import Path
 
 from scripts.commands import MissingError, Progress, StepError, run
 
-TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
 DEBIAN_PACKAGES = {
     "tshark": "tshark",
     "nfcapd": "nfdump",
     "nfdump": "nfdump",
     "nfacctd": "pmacct",
+    "ipfixDump": "libfixbuf-tools",
     # Not collectors, but as foreign: what builds the image and judges the unit.
     "buildah": "buildah",
     "debootstrap": "debootstrap",
@@ -26,6 +29,8 @@ DEBIAN_PACKAGES = {
 }
 """Program → the package that brings it."""
 GOFLOW2 = "github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6"
+READERS = {"telegraf-netflow": "telegraf", "filebeat-netflow": "filebeat"}
+"""Program → its folder in tests/interop/readers, which names the version of what it is built from."""
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 """nfacctd lies in /usr/sbin, which an ordinary user's PATH may lack."""
 
@@ -53,19 +58,35 @@ def install_debian_packages(progress: Progress) -> None:
 def build_goflow2(progress: Progress) -> None:
     if (TOOLS / "bin" / "goflow2").exists():
         return
-    if not shutil.which("go"):
-        raise MissingError("goflow2 is built with Go, which is not installed: `sudo apt-get install --yes golang-go`")
+    _require_go("goflow2")
     progress.begin("building goflow2")
     run(["go", "install", GOFLOW2], progress, {"GOBIN": str(TOOLS / "bin")})
     progress.end()
 
 
+def build_readers(progress: Progress) -> None:
+    for name, folder in READERS.items():
+        program, source = TOOLS / "bin" / name, ROOT / "tests" / "interop" / "readers" / folder
+        newest = max(file.stat().st_mtime for file in source.iterdir())
+        if program.exists() and program.stat().st_mtime >= newest:
+            continue
+        _require_go(name)
+        progress.begin(f"building {name}")
+        run(["go", "build", "-C", source, "-ldflags=-s -w", "-o", program, "."], progress, {"GOFLAGS": "-mod=readonly"})
+        progress.end()
+
+
+def _require_go(name: str) -> None:
+    if not shutil.which("go"):
+        raise MissingError(f"{name} is built with Go, which is not installed: `sudo apt-get install --yes golang-go`")
+
+
 def main() -> int:
     TOOLS.mkdir(exist_ok=True)
-    progress = Progress(2, TOOLS / "collectors.log")
+    progress = Progress(3, TOOLS / "collectors.log")
     progress.log.unlink(missing_ok=True)
     try:
-        for progress.number, install in enumerate((install_debian_packages, build_goflow2), 1):
+        for progress.number, install in enumerate((install_debian_packages, build_goflow2, build_readers), 1):
             install(progress)
     except MissingError as error:
         print(f"interop cannot go on: {error}", file=sys.stderr)
