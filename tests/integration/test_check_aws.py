@@ -64,7 +64,7 @@ def states(answer: dict[str, Any], account: str = "123456789012") -> dict[str, s
     return {one["action"]: one["state"] for one in answer["findings"] if one["account"] == account}
 
 
-def test_where_everything_is_allowed_the_main_job_can_run(aws: FaultyAws) -> None:
+def test_where_everything_is_allowed_the_main_job_can_run_and_the_trial_leaves_nothing(aws: FaultyAws) -> None:
     answer = checked(*MEMBER)
 
     own, member = states(answer), states(answer, MEMBER_ACCOUNT)
@@ -72,11 +72,7 @@ def test_where_everything_is_allowed_the_main_job_can_run(aws: FaultyAws) -> Non
     assert {"kinesis:GetRecords", "dynamodb:PutItem", "sts:AssumeRole", "sqs:GetQueueAttributes"} < set(own)
     assert "ec2:DescribeFlowLogs" in member
     assert abs(answer["clock_skew_seconds"]) < 60
-
-
-def test_the_trial_leaves_no_lease_and_reads_no_record(aws: FaultyAws) -> None:
-    checked()
-
+    assert set(own) <= {operation.action for operation in BY_NAME.values()}
     assert aws.calls["PutItem"] == aws.calls["DeleteItem"] == 1
     assert aws.calls["GetRecords"] == 1
     assert not {"CreateTable", "CreateFlowLogs", "PutRecord"} & set(aws.calls)
@@ -93,21 +89,19 @@ def test_a_denial_that_costs_names_only_does_not_stop_the_main_job(aws: FaultyAw
 
 
 @pytest.mark.parametrize(
-    ("action", "fault"),
+    ("actions", "fault"),
     [
-        ("DescribeFlowLogs", DENIED),
-        ("GetCallerIdentity", (403, "AccessDenied", "no")),
-        ("GetRecords", REFUSED),
-        ("PutItem", REFUSED),
-        ("Scan", REFUSED),
+        ({"DescribeFlowLogs"}, DENIED),
+        ({"GetCallerIdentity"}, (403, "AccessDenied", "no")),
+        ({"GetRecords", "PutItem", "Scan"}, REFUSED),
     ],
 )
-def test_a_denial_of_what_the_main_job_needs_is_exit_code_one(aws: FaultyAws, action: str, fault: Fault) -> None:
-    aws.fault_of = lambda asked, _: fault if asked == action else None
+def test_a_denial_of_what_the_main_job_needs_is_exit_code_one(aws: FaultyAws, actions: set[str], fault: Fault) -> None:
+    aws.fault_of = lambda asked, _: fault if asked in actions else None
     denied = [one for one in checked(code=1)["findings"] if one["state"] == "denied"]
 
-    assert [(one["action"].partition(":")[2], one["is_required"]) for one in denied] == [(action, True)]
-    assert denied[0]["policy"].startswith('"Action": ')
+    assert {one["action"].partition(":")[2] for one in denied} == actions
+    assert all(one["is_required"] and one["policy"].startswith('"Action": ') for one in denied)
 
 
 def test_a_role_that_cannot_be_assumed_is_named(aws: FaultyAws) -> None:
@@ -153,11 +147,8 @@ def test_a_credentials_file_that_others_may_read_is_said_and_stops_nothing(aws: 
     file.write_text("[default]\naws_access_key_id = AKIDVISIBLE\naws_secret_access_key = a-real-secret\n")
     file.chmod(0o644)
     exposed = checked("--credentials-file", str(file))["notes"]
-    file.chmod(0o400)
-    kept = checked("--credentials-file", str(file))["notes"]
 
     assert [note for note in exposed if f"chmod 0400 {file}" in note]
-    assert not [note for note in kept if "chmod" in note]
 
 
 def test_missing_credentials_are_a_fault_of_the_configuration(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,12 +158,6 @@ def test_missing_credentials_are_a_fault_of_the_configuration(aws: FaultyAws, mo
 
     assert result.exit_code == 2
     assert "credentials" in result.stderr
-
-
-def test_every_action_that_is_reported_is_in_the_table_of_operations(aws: FaultyAws) -> None:
-    actions = {operation.action for operation in BY_NAME.values()}
-
-    assert set(states(checked())) <= actions
 
 
 def test_objects_and_messages_that_are_denied_are_found_without_taking_a_message(

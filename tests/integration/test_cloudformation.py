@@ -19,7 +19,7 @@ from tests.support.stacks import BY_API, Deployment
 from tests.support.templates import FOLDER, Template
 
 REGION = "us-east-1"
-ACCOUNT = "123456789012"
+ACCOUNT, MEMBER_ACCOUNT = "123456789012", "111111111111"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
 LINE = "2 123456789012 eni-0a1b2c3d4e5f60718 10.0.0.1 10.0.0.2 443 50000 6 10 1000 1700000000 1700000060 ACCEPT OK"
 
@@ -47,9 +47,13 @@ def deploy(moto: MotoServer, session: boto3.Session) -> Iterator[Deploy]:
     """`deploy("flow-logs-region", Name="one")`; what a test leaves standing is deleted after it."""
     standing: list[Deployment] = []
 
-    def deployed(file: str, exports: dict[str, str] | None = None, **parameters: str) -> Deployment:
+    def deployed(
+        file: str, exports: dict[str, str] | None = None, account: str = ACCOUNT, **parameters: str
+    ) -> Deployment:
         template = Template(FOLDER / f"{file}.yaml", parameters, exports=exports or {})
-        stack = Deployment(session, moto.endpoint, template, f"{file}-{parameters.get('Name', 'one')}")
+        template.values["AWS::AccountId"] = account
+        who = session if account == ACCOUNT else session_of(account, session)
+        stack = Deployment(who, moto.endpoint, template, f"{file}-{parameters.get('Name', 'one')}")
         stack.create()
         standing.append(stack)
         return stack
@@ -135,6 +139,41 @@ def test_a_central_destination_lets_in_the_accounts_it_names(deploy: Deploy) -> 
     assert check_stack("central-destination-central-in", code=0)[0]["found"] == [
         f"destination central-in delivers into {stream}"
     ]
+
+
+def session_of(account: str, session: boto3.Session) -> boto3.Session:
+    """Somebody of another account; moto knows accounts by the keys that a role of theirs was given."""
+    role = f"arn:aws:iam::{account}:role/owner"
+    keys = session.client("sts").assume_role(RoleArn=role, RoleSessionName="owner")["Credentials"]
+    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
+
+
+def test_a_member_account_subscribes_to_the_destination_of_the_central_one(deploy: Deploy) -> None:
+    """moto lacks the last step, destination into stream: it takes a destination for a log group of that name."""
+    stream = deploy("flow-logs-region", Name="central").outputs()["StreamArn"]
+    central = deploy("central-destination", Name="central-in", StreamArn=stream, AccountIds=MEMBER_ACCOUNT)
+    destination = central.outputs()["DestinationArn"]
+    central.client("logs").create_log_group(logGroupName="central-in")
+    central.client("logs").create_log_stream(logGroupName="central-in", logStreamName="eni-0a-all")
+    member = deploy("flow-logs-region", account=MEMBER_ACCOUNT, Name="member", DestinationArn=destination)
+
+    assert destination.split(":")[4] == ACCOUNT
+    assert member.client("kinesis").list_streams()["StreamNames"] == []
+    logs = member.client("logs")
+    (subscription,) = logs.describe_subscription_filters(logGroupName="/member")["subscriptionFilters"]
+    assert subscription["destinationArn"] == destination
+    assert subscription["roleArn"] == f"arn:aws:iam::{MEMBER_ACCOUNT}:role/member-subscribe-{REGION}"
+
+    logs.create_log_stream(logGroupName="/member", logStreamName="eni-0a-all")
+    event = {"timestamp": int(time.time() * 1000), "message": LINE}
+    logs.put_log_events(logGroupName="/member", logStreamName="eni-0a-all", logEvents=[event])
+    arrived = central.client("logs").filter_log_events(logGroupName="central-in")["events"]
+    assert [one["message"] for one in arrived] == [LINE]
+
+    role = f"arn:aws:iam::{MEMBER_ACCOUNT}:role/vpcflow-member,an-external-id"
+    (report,) = check_stack("flow-logs-region-member", "--role", role, code=1)
+    assert (report["account"], report["found"]) == (MEMBER_ACCOUNT, [f"/member is subscribed to {destination}"])
+    assert [problem.split(":")[0] for problem in report["problems"]] == ["no flow log writes into /member"]
 
 
 def test_an_organizations_destination_names_the_organization(deploy: Deploy) -> None:

@@ -22,7 +22,7 @@ HIDDEN = ("java", "node", "npm", "npx", "corepack", "jdk", "jre")
 SETUP_SECONDS = 600
 DEMO_SECONDS = 300
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(SETUP_SECONDS + DEMO_SECONDS)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(SETUP_SECONDS + DEMO_SECONDS)]
 
 
 @dataclass(frozen=True)
