@@ -172,8 +172,8 @@ class ColumnReader:
         target = rows.words[word, : len(array)], *rows.null_bit(position), rows.is_bad
         if kernels.place_strings(indices, is_null, numbers, *target):
             return
-        used = indices[~is_null] if len(is_null) else indices
-        wanted = np.unique(used[numbers[used] == UNKNOWN]).astype(np.int64)
+        used = _used_values(indices[~is_null] if len(is_null) else indices, len(numbers))
+        wanted = used[numbers[used] == UNKNOWN]
         text, offsets = text_of(as_binary(strings))
         self._intern(text, offsets, wanted, numbers, is_encoded=field_named(name).is_percent_encoded)
         kernels.place_strings(indices, is_null, numbers, *target)
@@ -225,6 +225,13 @@ class ColumnReader:
         return Outcome([parsed], rejects, len(rows.is_bad)), lines
 
 
+def _used_values(indices: Offsets, value_count: int) -> Numbers:
+    """Which values of a dictionary occur, each once: by marks, for sorting 8,192 indices took 13 times as long."""
+    marks = np.zeros(value_count, dtype=np.bool_)
+    marks[indices] = True
+    return np.flatnonzero(marks)
+
+
 def _read_numbers(rows: _Rows, position: int, word: int, maximum: int, array: Any) -> None:
     if str(array.type) not in INTEGERS:
         rows.is_bad[:] = True  # numbers kept as text, or as something else: the text kernel says what they are
@@ -250,7 +257,10 @@ def _read_distinct_addresses(rows: _Rows, position: int, word: int, array: Any) 
     is_null = nulls_of(array)
     indices = values_of(array.indices)
     present = np.flatnonzero(~is_null) if len(is_null) else np.arange(len(array))
-    used, places = np.unique(indices[present], return_inverse=True)
+    used = _used_values(indices[present], len(array.dictionary))
+    places_of_values = np.zeros(len(array.dictionary), dtype=np.int32)
+    places_of_values[used] = np.arange(len(used), dtype=np.int32)
+    places = places_of_values[indices[present]]
     text, offsets = text_of(as_binary(array.dictionary.take(arrow_integers(used))))
     words, nulls = np.zeros((3, len(used)), dtype=np.uint64), np.zeros(len(used), dtype=np.uint64)
     are_bad = np.zeros(len(used), dtype=np.bool_)
