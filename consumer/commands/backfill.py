@@ -49,6 +49,7 @@ def backfill(**options: Any) -> int:
 
     Ends with a summary: a table on a terminal, one JSON object when piped. Exit code 1 when objects were left behind.
     """
-    from consumer.tools.backfill import BackfillOptions, run_backfill
+    from consumer.tools.backfill import run_backfill
+    from consumer.tools.backfill_options import BackfillOptions
 
     return run_backfill(BackfillOptions.from_command_line(os.environ, **options))

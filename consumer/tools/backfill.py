@@ -1,55 +1,44 @@
 """`vpcflow backfill`: flow log objects of the past out of a bucket, once, however often it has to be started.
 
-Belongs here: the command's options, its workers, progress and summary. Does not: finding objects
-(sources/s3_listing.py), reading one and remembering how far (sources/s3_objects.py, state/object_journal.py), the way
-of a record (pipeline.py). Nothing is deleted and no queue is touched.
+Belongs here: the workers, what becomes of each object, the summary. Does not: the options (backfill_options.py),
+finding objects (sources/s3_listing.py), reading one and remembering how far (sources/s3_objects.py,
+state/object_journal.py), the way of a record (pipeline.py). Nothing is deleted and no queue is touched.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import queue
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal
 
-from consumer.agent.queues import bucket_rules
 from consumer.assembly import Outlet, build_lanes, own_address
-from consumer.aws.roles import Access, Role, Target
+from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place
 from consumer.clock import Clock, SystemClock
-from consumer.config import AccessOptions, Settings
+from consumer.config import Settings
 from consumer.discovery.snapshot_file import load_snapshot
-from consumer.errors import ConfigurationError, Fault, VpcflowError
+from consumer.errors import ConfigurationError, Fault, RefusedError, VpcflowError
 from consumer.export.report import LineObserver
-from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.pipeline import Pipeline
 from consumer.sources.notices import Notice
-from consumer.sources.s3_listing import Listed, Span, list_objects
-from consumer.sources.s3_objects import BucketRules, ObjectReader
+from consumer.sources.s3_listing import Listed, list_objects
+from consumer.sources.s3_objects import ObjectReader
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.object_journal import ObjectJournal
 from consumer.telemetry.logs import set_up_logs
+from consumer.tools.backfill_options import BackfillOptions
 from consumer.tools.backfill_progress import Progress
-from consumer.tools.sending import (
-    DEAD_LETTER_LIMIT_BYTES,
-    Ledger,
-    collectors_named,
-    number_faults,
-    print_summary,
-    summary_of,
-)
+from consumer.tools.sending import DEAD_LETTER_LIMIT_BYTES, Ledger, print_summary, summary_of
 
 TRY_COUNT = 5
 """Times an object is tried that AWS is too busy for, or that changes while it is read."""
@@ -60,108 +49,9 @@ _LEFT_BEHIND = frozenset({"denied", "later", "failed", "replaced", "busy", "inte
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOptions:
-    """The command line with the configuration, checked."""
-
-    settings: Settings
-    access: Access
-    bucket: str
-    prefix: str
-    span: Span
-    flow_log_ids: frozenset[str]
-    collectors: tuple[CollectorSettings, ...]
-    private_enterprise_number: int
-    domain: int
-    concurrency: int
-    dead_letter: Path
-    is_anew: bool
-    strict: bool
-
-    @classmethod
-    def from_command_line(
-        cls,
-        environment: Mapping[str, str],
-        *,
-        bucket: str,
-        prefix: str,
-        first: datetime,
-        last: datetime | None,
-        flow_logs: tuple[str, ...],
-        collectors: tuple[str, ...],
-        profile: str,
-        message_size: int | Literal["auto"],
-        rate: float | None,
-        pen: int | None,
-        domain: int,
-        on_refused: str,
-        concurrency: int,
-        dead_letter: Path | None,
-        anew: bool,
-        strict: bool,
-        **access: Any,
-    ) -> BackfillOptions:
-        """Read the options; what they leave open the configuration says. Raises ConfigurationError with all faults."""
-        settings = AccessOptions(**access).settings(environment)
-        agent = settings.agent
-        number = agent.private_enterprise_number if pen is None else pen
-        faults = number_faults(number, domain)
-        named, problems = collectors_named(
-            "backfill",
-            collectors,
-            profile=profile,
-            message_size=message_size,
-            rate=20_000.0 if rate is None else rate,
-            on_refused=on_refused,
-        )
-        faults += problems
-        if not collectors:
-            # The agent may be sending from its own port to the same collector right now.
-            changed = {"source_port": 0} | ({} if rate is None else {"rate": rate})
-            named = tuple(one.model_copy(update=changed) for one in settings.collectors)
-        if not named and not problems:
-            faults.append(Fault("--collector", None, "there is none", "give --collector HOST:PORT or a configuration"))
-        span = Span(_in_utc(first), _in_utc(last) if last else datetime.now(UTC))
-        if span.first >= span.last:
-            faults.append(Fault("--from", first.isoformat(), "is not before --to", "give the earlier time first"))
-        if faults:
-            raise ConfigurationError(faults)
-        roles = access.get("roles") or ()
-        return cls(
-            settings,
-            Role.from_text(roles[0]) if roles else None,
-            bucket,
-            prefix,
-            span,
-            frozenset(flow_logs),
-            named,
-            number,
-            domain or agent.observation_domain,
-            concurrency or settings.s3.concurrency,
-            dead_letter or agent.state_folder / "backfill-dead-letter.jsonl",
-            anew,
-            strict,
-        )
-
-    def journal_file(self) -> Path:
-        """One for each bucket and set of collectors: what one collector was given, another may still want."""
-        key = "\0".join((self.bucket, *sorted(one.address for one in self.collectors)))
-        digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
-        return self.settings.agent.state_folder / "backfill" / f"{self.bucket}-{digest}.sqlite"
-
-    def rules(self) -> BucketRules:
-        """[[buckets]] of the configuration, but nothing is ever deleted, and what is asked for is read."""
-        found = next((one for one in bucket_rules(self.settings) if one.name == self.bucket), BucketRules())
-        return replace(found, enabled=True, delete_prefix="")
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def run_backfill(options: BackfillOptions) -> int:
     """List, read, send, summarize. 0: everything is exported; 1: objects are left behind, or something was unreadable
-    and --strict; 130: interrupted, and the next run goes on."""
+    and --strict; 130: interrupted, and the next run goes on. ConfigurationError when there is no such bucket."""
     set_up_logs(options.settings.telemetry.log_level)
     clock = SystemClock()
     stop, abort = threading.Event(), threading.Event()
@@ -278,6 +168,8 @@ class _Run:
                 for found in self._listed():
                     self.progress.expect(found.size_bytes)
             except VpcflowError as error:
+                if isinstance(error, RefusedError) and error.code == "NoSuchBucket":
+                    raise _no_such_bucket(self._options.bucket) from error
                 return error
             for worker in workers:
                 worker.start()
@@ -337,3 +229,8 @@ class _Run:
     def _process(self, delivery: Delivery) -> None:
         self._pipeline.process(delivery)
         self.progress.show(self._ledger.total.exported)
+
+
+def _no_such_bucket(name: str) -> ConfigurationError:
+    fix = "give the name as it stands in the flow log's destination; `vpcflow discover` shows it"
+    return ConfigurationError([Fault("--bucket", name, "does not exist (S3 answers NoSuchBucket)", fix)])

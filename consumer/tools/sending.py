@@ -6,7 +6,6 @@ Belongs here: collectors as options name them, the counts of all deliveries, the
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -114,7 +113,8 @@ def summary_of(ledger: Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]
 def print_summary(title: str, summary: dict[str, Any], dead_letter: Path) -> None:
     """A table on a terminal, one line of JSON when piped."""
     if not sys.stdout.isatty():
-        os.write(sys.stdout.fileno(), orjson.dumps(summary, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(orjson.dumps(summary, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.flush()
         return
     table = Table(title=title, show_header=False, title_justify="left")
     for name, value in summary.items():
