@@ -86,7 +86,7 @@ class AgentSettings(BaseModel, frozen=True, extra="forbid"):
 class Settings(BaseModel, frozen=True, extra="forbid"):
     """The whole configuration."""
 
-    agent: AgentSettings = AgentSettings()
+    agent: AgentSettings = Field(default_factory=AgentSettings)  # its state folder depends on the environment
     aws: AwsSettings = AwsSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     kcl: KclSettings = KclSettings()

@@ -1,8 +1,8 @@
 """An object in bounded memory: blocks of bytes in, chunks that end at a line's end out.
 
-Belongs here: gzip (every member), where text and JSON may be cut, the position behind each chunk. Does not: who brings
-the blocks (files.py a file or standard input, s3 the body of GetObject), what a line says (decode/), columnar objects
-(parquet.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
+Belongs here: gzip (every member), the position behind each chunk. Does not: where text and JSON are cut (cutters.py),
+who brings the blocks (files.py a file or standard input, s3 the body of GetObject), what a line says (decode/), rows of
+columns (parquet.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
 `aws logs filter-log-events`) and is handed over whole or cut between lines; anything else is text, cut at line ends.
 
 Where blocks end never matters: an object gives the same rows however it was cut on its way
@@ -13,21 +13,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import orjson
 from isal import isal_zlib
 
 from consumer.model.delivery import Delivery, Origin, TextState
 from consumer.model.log_format import LogFormat
+from consumer.sources.cutters import LINE_LIMIT_BYTES, JsonCutter, TextCutter
 
 CHUNK_BYTES = 1 << 20
 """Text handed over at once: about one full batch (8,192 records of the default format)."""
-LINE_LIMIT_BYTES = 64 << 10
-JSON_LIMIT_BYTES = 64 << 20
-_JSON_CHUNKS = 8
-"""JSON lines are cut once so many chunks of them were read."""
 _BLOCK_BYTES = 256 << 10
 _UNPACKED_BYTES = 1 << 20
 """The most that is unpacked at once, so that a bomb costs time and no memory."""
@@ -35,7 +33,6 @@ PARQUET_MAGIC = b"PAR1"
 BAD_PARQUET = "bad_parquet"
 _GZIP_MAGIC = b"\x1f\x8b"
 _LEADING_BLANKS = b"\xef\xbb\xbf \t\r\n"
-_BLANKS = b" \t\r"
 
 _KEY = re.compile(r"(?P<account>\d{12})_vpcflowlogs_(?P<region>[a-z0-9-]+)_(?P<flow_log>fl-[0-9a-f]+)_")
 """S3's object name (AWS: flow log files): `<acct>_vpcflowlogs_<region>_<fl-id>_<stamp>_<hash>.log.gz`."""
@@ -51,6 +48,19 @@ class Position:
 
     offset: int = 0
     log_format: LogFormat | None = None
+
+    def mark(self) -> str:
+        """As a journal keeps it."""
+        return orjson.dumps([self.offset, self.log_format.text() if self.log_format else ""]).decode()
+
+    @classmethod
+    def at(cls, mark: str) -> Position:
+        """The position that `mark` wrote; the beginning where it is none."""
+        try:
+            offset, fields = orjson.loads(mark)
+            return cls(int(offset), LogFormat.from_text(fields) if fields else None)
+        except (ValueError, TypeError):
+            return BEGINNING
 
 
 BEGINNING = Position()
@@ -116,7 +126,7 @@ def read_chunks(
         return
     is_json = head[:LINE_LIMIT_BYTES].lstrip(_LEADING_BLANKS)[:1] in (b"{", b"[")
     text = None if is_json else TextState(start.log_format)
-    cutter = _JsonCutter(start.offset, chunk_bytes) if is_json else _TextCutter(start.offset, chunk_bytes)
+    cutter = JsonCutter(start.offset, chunk_bytes) if is_json else TextCutter(start.offset, chunk_bytes)
     for piece in _after(chain([head], pieces), start.offset):
         for payload in cutter.cut(piece):
             yield Chunk(payload, cutter.end, text)
@@ -171,100 +181,6 @@ class _Unpacked:
                         return
         except isal_zlib.error:  # type: ignore[misc]  # the package's stub does not say it is an exception
             self.fault = "bad_gzip"
-
-
-@dataclass(slots=True)
-class _TextCutter:
-    """Cuts behind the last line that ends within `chunk_bytes`; the object's last line may lack its line end.
-
-    A line that fills a whole chunk is shortened to one byte over LINE_LIMIT_BYTES, so that decode counts it once as
-    too long and memory stays bounded. `end`: offset behind the last chunk that was given.
-    """
-
-    end: int
-    chunk_bytes: int
-    is_over: bool = False
-    _kept: bytearray = field(default_factory=bytearray)
-    _skipped_bytes: int = 0
-    """Bytes left out of the one line that is kept, while its end is looked for."""
-
-    def cut(self, block: bytes) -> Iterator[bytes]:
-        if self._skipped_bytes:
-            stop = block.find(b"\n")
-            self._skip(block if stop < 0 else block[:stop])
-            if stop < 0:
-                return
-            self._kept += b"\n"
-            yield self._take(len(self._kept))
-            block = block[stop + 1 :]
-        self._kept += block
-        while len(self._kept) >= self.chunk_bytes:
-            stop = self._kept.rfind(b"\n", 0, self.chunk_bytes) + 1 or self._kept.find(b"\n", self.chunk_bytes) + 1
-            if stop:
-                yield self._take(stop)
-            elif len(self._kept) > LINE_LIMIT_BYTES + 1:
-                with memoryview(self._kept) as view:
-                    gone = bytes(view[LINE_LIMIT_BYTES + 1 :])
-                del self._kept[LINE_LIMIT_BYTES + 1 :]
-                self._skip(gone)
-                return
-            else:
-                return
-
-    def _skip(self, gone: bytes) -> None:
-        self._skipped_bytes += len(gone)
-        if not self._kept.strip(_BLANKS) and gone.strip(_BLANKS):
-            self._kept[-1:] = b"?"  # a blank line is none; what makes this one a line is left out
-
-    def _take(self, size: int) -> bytes:
-        with memoryview(self._kept) as view:
-            payload = bytes(view[:size])
-        del self._kept[:size]
-        self.end += size + self._skipped_bytes
-        self._skipped_bytes = 0
-        return payload
-
-    def rest(self, *, is_broken: bool) -> bytes:
-        """The end. Where the bytes broke off, what follows the last line end is part of a line: it is left out, for
-        half a number would read as a whole one."""
-        is_partial = is_broken and not self._skipped_bytes
-        return self._take(self._kept.rfind(b"\n") + 1 if is_partial else len(self._kept))
-
-
-@dataclass(slots=True)
-class _JsonCutter:
-    """Whole when small; JSON lines are cut where a line begins with `{`. `is_over`: too large, nothing more is read."""
-
-    end: int
-    chunk_bytes: int
-    is_over: bool = False
-    _kept: bytearray = field(default_factory=bytearray)
-    _searched: int = 0
-
-    def cut(self, block: bytes) -> Iterator[bytes]:
-        self._kept += block
-        limit = _JSON_CHUNKS * self.chunk_bytes
-        while len(self._kept) > limit:
-            stop = self._kept.rfind(b"\n{", 0, limit) + 1
-            stop = stop or self._kept.find(b"\n{", max(limit - 1, self._searched - 1)) + 1
-            if not stop:
-                self._searched = len(self._kept)
-                if self._searched > JSON_LIMIT_BYTES:
-                    self._kept.clear()
-                    self.is_over = True
-                return
-            yield self._take(stop)
-
-    def _take(self, size: int) -> bytes:
-        payload = bytes(self._kept[:size])
-        del self._kept[:size]
-        self._searched = 0
-        self.end += size
-        return payload
-
-    def rest(self, *, is_broken: bool) -> bytes:
-        """The end; a document that broke off is left out."""
-        return self._take(self._kept.rfind(b"\n") + 1 if is_broken else len(self._kept))
 
 
 def _bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:

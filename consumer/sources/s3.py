@@ -1,9 +1,9 @@
 """Source 3: flow log objects in S3, announced by an SQS queue.
 
-Belongs here: receiving messages, holding them while their objects are exported, and deleting each only after the last
-datagram of its last object. Does not: what a message says (notices.py), one object (s3_objects.py), the queue's calls
-(s3_queue.py). One thread receives, one renews, and each worker has one message at a time; nothing is received that no
-worker will take soon, so no queue grows.
+Belongs here: receiving messages, handing their objects to the reader, and deciding what becomes of each message: it is
+deleted only after the last datagram of its last object. Does not: what a message says (notices.py), one object
+(s3_objects.py), renewing and deleting (s3_held.py), the queue's calls (s3_queue.py). One thread receives, one renews,
+and each worker has one message at a time; nothing is received that no worker will take soon, so no queue grows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from consumer.clock import Clock
 from consumer.errors import RetryableError, VpcflowError
@@ -20,9 +18,10 @@ from consumer.model.delivery import Origin, SourceKind
 from consumer.model.tally import Reject
 from consumer.sources.base import Process
 from consumer.sources.notices import Notice, read_body
-from consumer.sources.s3_objects import ObjectReader, Result
+from consumer.sources.s3_held import Held, HeldMessages
+from consumer.sources.s3_objects import LATER_SECONDS, ObjectReader, Result
 from consumer.sources.s3_pace import Concurrency
-from consumer.sources.s3_queue import BATCH_COUNT, Message, MessageQueue, QueueFacts
+from consumer.sources.s3_queue import BATCH_COUNT, Message, MessageQueue, QueueFacts, QueueObserver
 from consumer.sources.s3_settings import S3Settings
 from consumer.telemetry.logs import get_logger
 
@@ -38,37 +37,6 @@ _PERMANENT = frozenset({"not_json", "unknown_shape", "no_object"})
 """Parts of a message that say nothing we understand, and never will."""
 
 KeepRejects = Callable[[Origin, Sequence[Reject]], None]
-
-
-class QueueObserver(Protocol):
-    """Who hears how one queue is doing; called from several threads."""
-
-    def queue(self, state: str, reason: str) -> None:
-        """ok, waiting or failing."""
-
-    def facts(self, facts: QueueFacts) -> None:
-        """How much waits in it, about every minute."""
-
-    def received(self, message: Message) -> None:
-        """A message came."""
-
-    def message(self, outcome: str) -> None:
-        """A message ended: deleted, quarantined, given_back, left (for AWS's own rule), lost."""
-
-    def part(self, reason: str) -> None:
-        """A part of a message announced no object."""
-
-    def working(self, count: int) -> None:
-        """So many objects are read at once."""
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """A message in our hands. `is_lost`: others may have it by now; `renewed_at`: monotonic seconds."""
-
-    message: Message
-    renewed_at: float
-    is_lost: threading.Event = field(default_factory=threading.Event)
 
 
 class S3Source:
@@ -123,16 +91,17 @@ class _Shift:
         self._stop = stop
         self._over = threading.Event()
         self._changed = threading.Condition()
-        self._waiting: deque[_Held] = deque()
-        self._held: set[_Held] = set()
+        self._waiting: deque[Held] = deque()
         self._busy = 0
-        self._deletable: list[_Held] = []
         self._facts = QueueFacts(0, 0, 0, "")
 
     def begin(self) -> bool:
         """Find the queue and what AWS does with messages that fail; false when it does not answer."""
         try:
             self._queue = self._open_queue()
+            self._hands = HeldMessages(
+                self._name, self._queue, self._settings.visibility_seconds, self._clock, self._observer
+            )
             self._look()
         except VpcflowError as error:
             self._observer.queue("waiting" if isinstance(error, RetryableError) else "failing", str(error))
@@ -156,19 +125,19 @@ class _Shift:
         ]
         # The receiver may hang in a long poll when we stop; it gives back by itself what comes then.
         receiver = threading.Thread(target=self._receiver, name=f"{self._name} receiver", daemon=True)
-        renewer = threading.Thread(target=self._renewer, name=f"{self._name} renewer")
+        renewer = threading.Thread(target=self._hands.renew, args=(self._over,), name=f"{self._name} renewer")
         for thread in (*workers, renewer, receiver):
             thread.start()
         try:
             while not self._clock.wait(self._stop, DELETE_SECONDS):
-                self._delete(at_least=1)
+                self._hands.delete()
         finally:
             with self._changed:
                 self._changed.notify_all()
             for thread in workers:
                 thread.join()
-            self._delete(at_least=1)
-            self._give_back_rest()
+            self._hands.delete()
+            self._hands.give_back_rest()
             self._over.set()
             renewer.join()
 
@@ -176,27 +145,31 @@ class _Shift:
 
     def _receiver(self) -> None:
         failures = 0
-        looked_at = self._clock.monotonic()
-        while True:
-            count = self._wait_for_room()
-            if not count:
-                return
+        while count := self._wait_for_room():
             try:
                 found = self._queue.receive(count, self._wait_seconds, self._settings.visibility_seconds)
-                if self._clock.monotonic() - looked_at >= FACTS_SECONDS:
-                    looked_at = self._clock.monotonic()
+                self._take(found)
+                if self._clock.monotonic() - self._looked_at >= FACTS_SECONDS:
                     self._look()
+            except VpcflowError as error:
+                failures += 1
+                log.warning("queue cannot be read", source=self._name, reason=str(error))
+                self._pause(error, failures)
+            except Exception as error:
+                # The edge of the thread: a receiver that ended would be a source that reads nothing and says nothing.
+                failures += 1
+                log.exception("queue cannot be read", source=self._name)
+                self._pause(error, failures)
+            else:
                 if failures:
                     failures = 0
                     self._observer.queue("ok", self._rule())
-            except VpcflowError as error:
-                failures += 1
-                if not isinstance(error, RetryableError) or failures > 2:
-                    self._observer.queue("failing", str(error))
-                log.warning("queue cannot be read", source=self._name, reason=str(error))
-                self._clock.wait(self._stop, min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0**failures))
-                continue
-            self._take(found)
+
+    def _pause(self, error: Exception, failures: int) -> None:
+        """What passes by itself is worth a word in health only when it comes again."""
+        if not isinstance(error, RetryableError) or failures > 2:
+            self._observer.queue("failing", str(error))
+        self._clock.wait(self._stop, min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(failures, 10)))
 
     def _wait_for_room(self) -> int:
         """How many messages to ask for; 0 = it is over. As many again as are worked on may wait for a worker."""
@@ -209,21 +182,17 @@ class _Shift:
         return 0
 
     def _take(self, found: Sequence[Message]) -> None:
-        now = self._clock.monotonic()
         with self._changed:
             if not self._stop.is_set():
                 for message in found:
                     self._observer.received(message)
-                    held = _Held(message, now)
-                    self._held.add(held)
-                    self._waiting.append(held)
+                    self._waiting.append(self._hands.take(message))
                 self._changed.notify_all()
                 return
-        self._hold(found, 0)
-        for _ in found:
-            self._observer.message("given_back")
+        self._hands.give_back(found)
 
     def _look(self) -> None:
+        self._looked_at = self._clock.monotonic()
         self._facts = self._queue.facts()
         self._observer.facts(self._facts)
 
@@ -236,13 +205,13 @@ class _Shift:
             except Exception:
                 # The edge of the thread: the message comes again, the worker stays.
                 log.exception("message failed", source=self._name, message=held.message.id)
-                self._release(held, 0, "given_back")
+                self._hands.release(held, LATER_SECONDS, "left")
             with self._changed:
                 self._busy -= 1
                 self._observer.working(self._busy)
                 self._concurrency.done(self._clock.monotonic(), is_backlogged=bool(self._waiting))
 
-    def _next(self, number: int) -> _Held | None:
+    def _next(self, number: int) -> Held | None:
         with self._changed:
             while not self._stop.is_set():
                 if self._waiting and number < self._concurrency.limit:
@@ -252,7 +221,7 @@ class _Shift:
                 self._changed.wait(_TICK_SECONDS)
         return None
 
-    def _handle(self, held: _Held) -> None:
+    def _handle(self, held: Held) -> None:
         """Export every object of a message, then decide what becomes of it."""
         announcement = read_body(held.message.body)
         for reason, count in announcement.skipped.items():
@@ -267,7 +236,7 @@ class _Shift:
             with self._changed:
                 self._concurrency.exported(notice.size_bytes or 0, is_throttled=result.outcome == "later")
             if held.is_lost.is_set():
-                self._release(held, None, "lost")
+                self._hands.release(held, None, "lost")
                 return
             if not result.is_over:
                 failed.append((notice, result))
@@ -275,23 +244,21 @@ class _Shift:
                     break
         self._decide(held, failed)
 
-    def _decide(self, held: _Held, failed: Sequence[tuple[Notice | None, Result]]) -> None:
+    def _decide(self, held: Held, failed: Sequence[tuple[Notice | None, Result]]) -> None:
         if not failed:
-            with self._changed:
-                self._deletable.append(held)
-            self._delete(at_least=BATCH_COUNT)
+            self._hands.done(held)
             return
         results = [result for _, result in failed]
         if self._stop.is_set() or all(result.outcome == "interrupted" for result in results):
-            self._release(held, 0, "given_back")
+            self._hands.release(held, 0, "given_back")
         elif not self._facts.max_receives and self._is_hopeless(held, results):
             self._quarantine(held, failed)
         else:
             # With a dead-letter queue AWS counts the receives, and moves the message by its own rule.
             delay = max(result.delay_seconds for result in results)
-            self._release(held, self._backed_off(delay, held.message.receive_count), "left")
+            self._hands.release(held, self._backed_off(delay, held.message.receive_count), "left")
 
-    def _is_hopeless(self, held: _Held, results: Sequence[Result]) -> bool:
+    def _is_hopeless(self, held: Held, results: Sequence[Result]) -> bool:
         """Whether it is only what never gets better: damaged at once, failing by itself after some tries."""
         if all(result.is_faulty for result in results):
             return True
@@ -303,7 +270,7 @@ class _Shift:
         """Later each time, so that what passes has passed before AWS gives the message up."""
         return int(min(900, delay_seconds * 2.0 ** max(0, min(receive_count, 10) - 1)))
 
-    def _quarantine(self, held: _Held, failed: Sequence[tuple[Notice | None, Result]]) -> None:
+    def _quarantine(self, held: Held, failed: Sequence[tuple[Notice | None, Result]]) -> None:
         """Keep what says which objects were not exported, then delete the message. A full disk holds it."""
         for notice, result in failed:
             origin = Origin(SourceKind.S3, bucket=notice.bucket if notice else None, key=notice.key if notice else None)
@@ -312,75 +279,8 @@ class _Shift:
                 self._keep_rejects(origin, (reject,))
             except OSError as error:
                 log.error("the dead letter cannot be written", reason=str(error))  # noqa: TRY400
-                self._release(held, 60, "left")
+                self._hands.release(held, 60, "left")
                 return
         log.warning("message quarantined", source=self._name, message=held.message.id, reason=failed[0][1].reason)
         self._observer.message("quarantined")
-        with self._changed:
-            self._deletable.append(held)
-
-    # Letting go
-
-    def _delete(self, *, at_least: int) -> None:
-        """Delete what is done: a full batch at once, fewer once a second."""
-        with self._changed:
-            if len(self._deletable) < at_least:
-                return
-            ready, self._deletable = self._deletable, []
-        by_message = {held.message: held for held in ready}
-        try:
-            failed = self._queue.delete(list(by_message))
-        except VpcflowError as error:
-            log.warning("messages were not deleted", source=self._name, reason=str(error))
-            failed = list(by_message)
-        # What could not be deleted comes again; its objects are known by then, and it is deleted once more.
-        for message, held in by_message.items():
-            self._forget(held)
-            self._observer.message("not_deleted" if message in failed else "deleted")
-
-    def _release(self, held: _Held, delay_seconds: int | None, outcome: str) -> None:
-        """Let the message come again after the delay; None = it is not ours any more."""
-        self._forget(held)
-        if delay_seconds is not None:
-            self._hold([held.message], delay_seconds)
-        self._observer.message(outcome)
-
-    def _give_back_rest(self) -> None:
-        with self._changed:
-            rest = list(self._held)
-        for held in rest:
-            self._release(held, 0, "given_back")
-
-    def _forget(self, held: _Held) -> None:
-        with self._changed:
-            self._held.discard(held)
-            self._changed.notify_all()
-
-    def _hold(self, messages: Sequence[Message], seconds: int) -> set[Message]:
-        """Change how long messages stay ours; one that cannot be changed just comes again later."""
-        try:
-            return self._queue.hold(messages, seconds)
-        except VpcflowError as error:
-            log.warning("messages were not held", source=self._name, reason=str(error))
-            return set()
-
-    # Renewing
-
-    def _renewer(self) -> None:
-        """Every third of the visibility: what is held stays ours. What could not be renewed in time is lost."""
-        seconds = self._settings.visibility_seconds
-        while not self._clock.wait(self._over, seconds / 3):
-            with self._changed:
-                ours = {held.message: held for held in self._held if not held.is_lost.is_set()}
-            began = self._clock.monotonic()
-            try:
-                lost = self._queue.hold(list(ours), seconds)
-                for message in ours.keys() - lost:
-                    ours[message].renewed_at = began
-            except VpcflowError as error:
-                log.warning("messages were not renewed", source=self._name, reason=str(error))
-                lost = set()
-            for message, held in ours.items():
-                if message in lost or self._clock.monotonic() - held.renewed_at >= seconds:
-                    log.warning("message is lost to others", source=self._name, message=message.id)
-                    held.is_lost.set()
+        self._hands.done(held)

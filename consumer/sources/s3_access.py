@@ -17,6 +17,8 @@ from consumer.sources.s3_keys import folder_of
 
 GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"})
 """Error codes of what is not there (S3 API reference, "Error responses")."""
+REPLACED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
+"""Error codes of a condition (If-Match) that another object does not meet."""
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import orjson
-
 from consumer.aws.roles import Access, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place, StoredObject
@@ -27,12 +25,11 @@ from consumer.errors import (
     VpcflowError,
 )
 from consumer.model.delivery import Delivery, Origin, SourceKind
-from consumer.model.log_format import LogFormat
 from consumer.sources.base import Process
 from consumer.sources.notices import Notice
 from consumer.sources.object_store import read_object
 from consumer.sources.objects import Chunk, Position
-from consumer.sources.s3_access import GONE, Refusal, explain, is_missing
+from consumer.sources.s3_access import GONE, REPLACED, Refusal, explain, is_missing
 from consumer.sources.s3_keys import ObjectKey, folder_of, read_key
 from consumer.sources.s3_proof import is_flow_log
 from consumer.sources.s3_removal import Remover
@@ -173,7 +170,7 @@ class ObjectReader:
 
     def _changed(self, notice: Notice, error: PermissionDeniedError | RefusedError) -> Result:
         """What became of an object while it was read."""
-        if isinstance(error, RefusedError) and error.code in ("PreconditionFailed", "412"):
+        if isinstance(error, RefusedError) and error.code in REPLACED:
             return Result("replaced", "another object has its key now", is_over=False, delay_seconds=1)
         if isinstance(error, RefusedError) and error.code in GONE:
             return Result("gone")
@@ -217,7 +214,7 @@ class ObjectReader:
         is_over: Callable[[], bool],
     ) -> Result:
         """Every chunk behind what the journal knows, each acknowledged by an entry in it."""
-        start = position_of(self._journal.mark(identity))
+        start = Position.at(self._journal.mark(identity))
         origin = Origin(
             SourceKind.S3,
             account=key.account or None,
@@ -245,44 +242,30 @@ class ObjectReader:
             log.warning("object is damaged", bucket=identity.bucket, key=identity.key, fault=fault)
             self._journal.finish(identity, fault)
             return _faulty(fault)
-        self._remove(stored.place, rules)
+        self._remove(stored, rules)
         self._journal.finish(identity)
         return Result("exported" if count or start.offset else "skipped_empty")
 
     def _delivery(self, origin: Origin, identity: ObjectIdentity, chunk: Chunk) -> Delivery:
         def acknowledge() -> None:
-            self._journal.advance(identity, mark_of(chunk.position()))
+            self._journal.advance(identity, chunk.position().mark())
 
         return chunk.delivery(origin, self._clock.now(), acknowledge)
 
-    def _remove(self, place: Place, rules: BucketRules) -> None:
+    def _remove(self, stored: StoredObject, rules: BucketRules) -> None:
         """Delete the exported object where the user asks for it. What hinders that is said, and holds nothing up."""
+        place = stored.place
         if not rules.delete_prefix or not place.key.startswith(rules.delete_prefix):
             return
         try:
-            self._remover.remove(place, is_forced=rules.delete_unversioned)
+            is_removed = self._remover.remove(place, stored.etag, is_forced=rules.delete_unversioned)
         except VpcflowError as error:
             self._observer.object("not_deleted")
             self._observer.refused(Refusal(f"deleting in {place.bucket}", place.bucket, "to delete", str(error)))
         else:
-            self._observer.object("deleted")
+            self._observer.object("deleted" if is_removed else "not_deleted")
             self._observer.allowed(place.bucket, "to delete")
 
 
 def _faulty(fault: str) -> Result:
     return Result("faulty", fault, is_over=False, is_faulty=True, delay_seconds=FAULTY_SECONDS)
-
-
-def mark_of(position: Position) -> str:
-    """A position as the journal keeps it."""
-    fields = position.log_format.text() if position.log_format else ""
-    return orjson.dumps([position.offset, fields]).decode()
-
-
-def position_of(mark: str) -> Position:
-    """The position that `mark_of` wrote; the beginning where it is none."""
-    try:
-        offset, fields = orjson.loads(mark)
-        return Position(int(offset), LogFormat.from_text(fields) if fields else None)
-    except (ValueError, TypeError):
-        return Position()

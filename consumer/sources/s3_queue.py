@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -43,6 +43,28 @@ class QueueFacts:
     in_flight: int
     max_receives: int
     dead_letter_arn: str
+
+
+class QueueObserver(Protocol):
+    """Who hears how one queue is doing; called from several threads."""
+
+    def queue(self, state: str, reason: str) -> None:
+        """ok, waiting or failing."""
+
+    def facts(self, facts: QueueFacts) -> None:
+        """How much waits in it, about every minute."""
+
+    def received(self, message: Message) -> None:
+        """A message came."""
+
+    def message(self, outcome: str) -> None:
+        """A message ended: deleted, quarantined, given_back, left (for AWS's own rule), lost."""
+
+    def part(self, reason: str) -> None:
+        """A part of a message announced no object."""
+
+    def working(self, count: int) -> None:
+        """So many objects are read at once."""
 
 
 class MessageQueue:

@@ -12,25 +12,35 @@ from consumer.aws.operations import DELETE_OBJECT, GET_BUCKET_VERSIONING
 from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place
 from consumer.errors import RefusedError
+from consumer.sources.s3_access import GONE, REPLACED
 
 
 class Remover:
     """Thread-safe; asks for a bucket's versioning once. Raises what Sessions.call raises, RefusedError where the bucket
     is not versioned."""
 
+    # A conditional delete needs s3:GetObject beside s3:DeleteObject (S3 user guide, "How to perform conditional
+    # deletes"); who exports an object has it.
+
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._lock = threading.Lock()
         self._versioned: dict[str, bool] = {}
 
-    def remove(self, place: Place, *, is_forced: bool) -> None:
-        """Delete one object."""
+    def remove(self, place: Place, etag: str, *, is_forced: bool) -> bool:
+        """Delete one object in the state that was exported; False = its key holds another one by now, or none."""
         if not is_forced and not self._is_versioned(place):
             fix = "switch versioning on, or set delete_unversioned = true for this bucket"
             raise RefusedError(
                 DELETE_OBJECT.action, "NotVersioned", f"bucket {place.bucket} keeps no old versions: {fix}"
             )
-        self._sessions.call(DELETE_OBJECT, place.target, **place.parameters())
+        try:
+            self._sessions.call(DELETE_OBJECT, place.target, IfMatch=f'"{etag}"', **place.parameters())
+        except RefusedError as error:
+            if error.code in REPLACED or error.code in GONE:
+                return False
+            raise
+        return True
 
     def _is_versioned(self, place: Place) -> bool:
         with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import resource
 import subprocess
@@ -22,6 +21,7 @@ from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess
 from consumer.export.settings import Destination
 from consumer.model.log_format import LogFormat
+from tests.support.commands import Answer, run_command
 from tests.support.parquet_files import parquet_object
 
 PEN = 32473
@@ -60,20 +60,22 @@ def collector() -> Iterator[Collected]:
         yield Collected(listener)
 
 
-def replay(*arguments: str | Path, given: bytes | None = None, memory_mb: int = 0) -> tuple[int, dict[str, Any], str]:
-    """Exit code, summary, what was said on standard error."""
-    command = [sys.executable, "-m", "consumer.cli", "replay", *map(str, arguments)]
+def replay(*arguments: str | Path, given: bytes | None = None) -> Answer:
+    """Run to the end in this process."""
+    return run_command("replay", *arguments, given=given)
+
+
+def replay_within(memory_mb: int, *arguments: str | Path) -> Answer:
+    """As a process of its own that can allocate no more than this."""
     limit = (memory_mb << 20, memory_mb << 20)
     done = subprocess.run(
-        command,
-        input=given,
+        [sys.executable, "-m", "consumer.cli", "replay", *map(str, arguments)],
         capture_output=True,
         timeout=110,
         check=False,
-        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_DATA, limit)) if memory_mb else None,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, limit),
     )
-    summary = orjson.loads(done.stdout) if done.stdout else {}
-    return done.returncode, summary, done.stderr.decode()
+    return Answer(done.returncode, orjson.loads(done.stdout) if done.stdout else {}, done.stderr.decode())
 
 
 def is_balanced(summary: dict[str, Any]) -> bool:
@@ -208,8 +210,8 @@ def test_strict_makes_unreadable_lines_an_exit_code(tmp_path: Path, collector: C
     file = tmp_path / "flow.log"
     file.write_text(HEADER + "\n2 too short\n")
     letter = ("--dead-letter", tmp_path / "dead")
-    assert replay(file, "--collector", collector.address, *letter)[0] == 0
-    assert replay(file, "--collector", collector.address, *letter, "--strict")[0] == 1
+    assert replay(file, "--collector", collector.address, *letter).code == 0
+    assert replay(file, "--collector", collector.address, *letter, "--strict").code == 1
 
 
 def test_the_dead_letter_is_read_back_once_the_format_is_known(tmp_path: Path, collector: Collected) -> None:
@@ -224,38 +226,19 @@ def test_the_dead_letter_is_read_back_once_the_format_is_known(tmp_path: Path, c
     assert [flow.source_port for flow in collector.flows()] == [443]
 
 
-class _Zeros(io.RawIOBase):
-    """`size` bytes `0x20`, made as they are read."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self._left)
-        buffer[:count] = b" " * count
-        self._left -= count
-        return count
-
-
-@pytest.mark.parametrize("head", [b'{"messageType":', b"2 "], ids=["envelope", "text"])
-def test_a_bomb_of_gigabytes_is_one_fault_in_bounded_memory(tmp_path: Path, collector: Collected, head: bytes) -> None:
-    bomb = tmp_path / "bomb.gz"
-    with gzip.open(bomb, "wb", compresslevel=1) as packed:
-        packed.write(head)
-        source = _Zeros(1 << 30)
-        while block := source.read(1 << 20):
-            packed.write(block)
+def test_bombs_of_gigabytes_are_one_fault_each_in_bounded_memory(tmp_path: Path, collector: Collected) -> None:
+    blanks = gzip.compress(b" " * (16 << 20), mtime=0)
+    for name, head in (("envelope", b'{"messageType":'), ("text", b"2 ")):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(head, mtime=0) + 64 * blanks)
     good = tmp_path / "good.log"
     good.write_text(GOOD.format(port=9) + "\n")
-    letter = tmp_path / "dead"
-    code, summary, said = replay(bomb, good, "--collector", collector.address, "--dead-letter", letter, memory_mb=900)
+    files = (tmp_path / "envelope.gz", tmp_path / "text.gz", good)
+    code, summary, said = replay_within(
+        900, *files, "--collector", collector.address, "--dead-letter", tmp_path / "dead"
+    )
     assert code == 0, said
     assert is_balanced(summary)
-    faults = summary["payloads"].get("too_large", 0) + summary["quarantined"].get("line_too_long", 0)
-    assert faults == 1
+    assert (summary["payloads"], summary["quarantined"]) == ({"too_large": 1}, {"line_too_long": 1})
     assert [flow.source_port for flow in collector.flows()] == [9]
 
 

@@ -464,6 +464,20 @@ def test_exported_objects_are_deleted_under_the_prefix_only_and_where_it_can_be_
         assert "delete_unversioned" in agent.heard.refusals[0].reason
 
 
+def test_an_object_that_was_replaced_after_it_was_exported_is_not_deleted(make: Make, storage: FaultyStorage) -> None:
+    bucket, agent = make(rules=BucketRules(delete_prefix="AWSLogs/", delete_unversioned=True))
+    storage.trouble = lambda one: Refuse(412, "PreconditionFailed") if one.method == "DELETE" else None
+    bucket.put(key(1), packed(0, 10))
+    agent.start(Exported())
+    until(bucket.is_drained)
+    agent.end()
+    (request,) = [one for one in storage.requests if one.method == "DELETE"]
+    (stored,) = bucket.s3.list_objects_v2(Bucket=bucket.bucket)["Contents"]
+    assert request.headers["if-match"] == stored["ETag"]
+    assert sorted(agent.heard.objects) == ["exported", "not_deleted"]
+    assert agent.heard.refusals == []
+
+
 def test_a_message_lost_in_the_middle_of_its_object_is_read_on_by_whoever_has_it_then(
     make: Make, storage: FaultyStorage, moto: MotoServer, tmp_path: Path
 ) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.model.log_format import LogFormat
-from consumer.sources.objects import CHUNK_BYTES, LINE_LIMIT_BYTES, ObjectName, Position, read_chunks
+from consumer.sources.cutters import LINE_LIMIT_BYTES
+from consumer.sources.objects import CHUNK_BYTES, ObjectName, Position, read_chunks
 
 LINE = b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
 
