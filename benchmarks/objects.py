@@ -143,6 +143,7 @@ def measure(fields: str, record_count: int) -> dict[str, list[float]]:
     records = list(lines(record_count, log_format))
     inventory = inventory_of_estate()
     payloads = list(envelopes(record_count, log_format, events_each=4_000))
+    mixed = list(envelopes(record_count, log_format, events_each=4_000, is_mixed=True))
     contents = {shape: pack(records, log_format) for shape, (pack, _) in SHAPES.items()}
     small = {shape: pack(records[:PEER_RECORDS], log_format) for shape, (pack, _) in SHAPES.items()}
     del records
@@ -156,6 +157,7 @@ def measure(fields: str, record_count: int) -> dict[str, list[float]]:
     for _ in range(RUNS):
         seconds, _, octets = run_whole_job(payloads, log_format, inventory)
         note("envelopes of a stream → IPFIX, for comparison", seconds)
+        note("envelopes of a stream, interfaces mixed as in an object", run_whole_job(mixed, log_format, inventory)[0])
         for shape, content in contents.items():
             note(f"{shape}: unpacked and cut", run_reading(content))
             note(f"{shape}: to columns", run_columns(content))
@@ -176,6 +178,12 @@ def main(record_count: int = 300_000) -> None:
         print(f"| {what} | {' | '.join(f'{median(one[what]):,.0f}' for one in results)} |")
     for title, over, under in (
         ("text : envelopes", "**gzip text → IPFIX**", "envelopes of a stream → IPFIX, for comparison"),
+        (
+            "text : envelopes, interfaces mixed in both",
+            "**gzip text → IPFIX**",
+            "envelopes of a stream, interfaces mixed as in an object",
+        ),
+        ("Parquet : text, to columns", "Parquet: to columns", "gzip text: to columns"),
         ("Parquet : text", "**Parquet → IPFIX**", "**gzip text → IPFIX**"),
         ("text : flowlogs_reader", "**gzip text → IPFIX**", "gzip text, flowlogs_reader, parsing only"),
         ("Parquet : flowlogs_reader", "**Parquet → IPFIX**", "Parquet, flowlogs_reader, parsing only"),
