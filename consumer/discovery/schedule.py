@@ -36,7 +36,13 @@ class Schedule:
     def next_after(self, now: float) -> float:
         """Unix seconds of the next moment that the expression names."""
         local = datetime.fromtimestamp(now)  # noqa: DTZ006  cron means local time
-        return next(CronSim(self._cron, local)).timestamp()
+        for moment in CronSim(self._cron, local.replace(fold=0)):
+            # Where clocks are set back an hour has two of each moment, and the first may lie behind us.
+            for fold in (0, 1):
+                at = moment.replace(fold=fold).timestamp()
+                if at > now:
+                    return at
+        raise ValueError(f"{self._cron!r} names no moment")
 
     def wait(self, stop: threading.Event, meanwhile: Callable[[], None] = _nothing) -> bool:
         """Block until the next moment or a call; true when `stop` is set instead. `meanwhile` is called each second."""

@@ -10,7 +10,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,12 +89,22 @@ class Referee:
         """Wait until so many flows that are written from now on have arrived; the seconds it took."""
         first = self.group.sent
         wanted = range(first, first + count)
-        return wait_until(lambda: all(each in self._collector.arrived for each in wanted), what, PATIENCE_SECONDS)
+        return self._wait(lambda: all(each in self._collector.arrived for each in wanted), what)
 
     def wait_for_all(self, what: str) -> float:
         """Wait until everything written so far has arrived."""
         sent = self.group.sent
-        return wait_until(lambda: not self._missing(sent), what, PATIENCE_SECONDS)
+        return self._wait(lambda: not self._missing(sent), what)
+
+    def _wait(self, is_so: Callable[[], bool], what: str) -> float:
+        """As long as flows are written at all."""
+
+        def look() -> bool:
+            if self.error is not None:
+                raise self.error
+            return is_so()
+
+        return wait_until(look, what, PATIENCE_SECONDS)
 
     def verdict(self, settle_seconds: float = 3.0) -> Verdict:
         """After the last flow was written: wait for what is missing, then whether more comes than should."""
@@ -207,7 +217,7 @@ class RefereedAgent(PollingAgent):
         """Again, with the same state folder and configuration."""
         self.__enter__()
 
-    def wait_for(self, event: str, *, after: int = 0) -> int:
+    def wait_for(self, event: str, *, after: int = 0, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Wait until the log holds `event`, `after` a place in it; returns the place behind it."""
-        wait_until(lambda: event in self.log()[after:], f"the agent logs {event!r}", PATIENCE_SECONDS)
+        wait_until(lambda: event in self.log()[after:], f"the agent logs {event!r}", patience_seconds)
         return self.log().index(event, after) + len(event)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
+
+import pytest
 
 from consumer.discovery.schedule import Schedule
 from tests.support.clock import ManualClock
@@ -45,3 +50,27 @@ def test_a_stop_ends_the_wait() -> None:
     clock.on_wait = lambda _: stop.set()
 
     assert Schedule("0 0 1 1 *", clock).wait(stop) is True
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clocks go from 03:00 back to 02:00 on 2026-10-25 at 01:00 UTC, and on from 02:00 to 03:00 on 2026-03-29."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("start", ["2026-10-25T00:00+00:00", "2026-10-25T01:10+00:00", "2026-03-29T00:00+00:00"])
+def test_when_clocks_are_changed_no_moment_comes_twice_and_none_lies_behind(start: str) -> None:
+    clock = ManualClock(at(start))
+    schedule, stop, moments = Schedule("*/30 * * * *", clock), threading.Event(), list[float]()
+    while clock.elapsed < 4 * 3600:
+        schedule.wait(stop)
+        moments.append(clock.now())
+        clock.advance(1)
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
+    assert min(gaps) >= 1800 - 2
+    assert max(gaps) <= 5400 + 2, "at most the hour that is told twice is waited for"

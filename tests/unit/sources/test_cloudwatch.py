@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,23 @@ def test_a_clock_that_is_an_hour_wrong_for_a_while_loses_and_repeats_nothing(pol
     polling.run(100)
 
     assert polling.receiver.exported == dict.fromkeys(range(300), 1)
+
+
+def test_a_night_in_which_clocks_are_changed_is_like_any_other(
+    polling: Polling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    polling.clock.started_at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC).timestamp()
+    for number in range(200):
+        polling.put(number, at=number * 30, late_seconds=600)
+    polling.run(3_000)
+    polling.restart()
+    polling.run(4_000)
+    monkeypatch.undo()
+    time.tzset()
+
+    assert polling.receiver.exported == dict.fromkeys(range(200), 1)
 
 
 def test_a_busy_group_is_swept_now_and_then_and_asked_for_the_newest_in_between() -> None:
