@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from consumer.config import Settings
 from consumer.encode.catalogue import elements_markdown
-from consumer.telemetry.metrics import DECLARED
+from consumer.telemetry.metrics import DECLARED, LIMITED_LABELS, NAMES_LIMIT, OTHER
 from scripts.collector_pages import collector_pages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def metrics_page() -> str:
     """docs/metrics.md"""
     lines = ["# Metrics", "", "At `/metrics` of the telemetry address, for Prometheus.", ""]
+    names = ", ".join(f"`{label}`" for label in sorted(LIMITED_LABELS))
+    lines += [
+        f"Of each of the labels {names} the first {NAMES_LIMIT:,} values are told. What comes later is `{OTHER}`: counters",
+        "added up, gauges the highest. A value that is gone makes room.",
+        "",
+    ]
     lines += ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|"]
     for item in DECLARED:
         labels = ", ".join(f"`{label}`" for label in item.labels) or "–"

@@ -22,8 +22,6 @@ from consumer.telemetry.metrics import Metrics
 
 _TOLD_LIMIT = 50
 """Decisions that change at one discovery and are logged one by one."""
-_LABELLED_LIMIT = 1_000
-"""Flow logs that get a metric of their own; the others are counted together."""
 
 log = get_logger("plan")
 
@@ -67,7 +65,7 @@ class PlanStatus:
                 "resource": one.flow_log.resource_id,
                 "source": _source_word(one),
             }
-            for one in list(choices)[:_LABELLED_LIMIT]
+            for one in choices
         }
         for name, labels in self._labelled.items():
             if new.get(name) != labels:

@@ -1,18 +1,31 @@
 """Every metric there is: name, unit, labels, meaning. Declared once, here; docs/metrics.md is generated from it.
 
-Labels are closed sets or named by the user's configuration (collector, stream); never an address. Prometheus
-naming: base units, `_total` on counters (https://prometheus.io/docs/practices/naming/).
+Labels are closed sets or named by the user's configuration (collector, stream); never an address. Those an estate has
+thousands of (LIMITED_LABELS) keep the names that came first, the rest are `other`. Prometheus naming: base units, `_total`
+on counters (https://prometheus.io/docs/practices/naming/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from consumer.model.tally import Tally
+
+LIMITED_LABELS = frozenset(("log_group", "flow_log", "resource"))
+"""Labels that name what an estate may have any number of."""
+NAMES_LIMIT = 1_000
+"""Names of each such label that are told; a name that is forgotten makes room."""
+OTHER = "other"
+
+Series = tuple[str, tuple[str, ...]]
+"""A metric's name and its labels' values, before any became `other`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ DECLARED: tuple[Declared, ...] = (
     Declared("vpcflow_source_switches_total", Counter, ("log_group", "to"), "Changes between a stream and polling in its place: to polling, returning (Kinesis is well again), leaving (the last sweep), stream. The log and /health have the reasons."),
     Declared("vpcflow_polled_for_stream", Gauge, ("log_group",), "1 while the log group is polled in place of its stream."),
     Declared("vpcflow_plan_flow_logs", Gauge, ("source",), "Flow logs by the source that the plan chose; none = left out, or nobody reads it."),
-    Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; the first 1,000 have one. /health has the reasons."),
+    Declared("vpcflow_plan_flow_log", Gauge, ("flow_log", "resource", "source"), "1 for the source chosen for a flow log; /health has the reasons."),
     Declared("vpcflow_remembered_events", Gauge, (), "Log events remembered so that none goes out twice."),
     Declared("vpcflow_forgotten_events", Gauge, (), "Log events forgotten before their time since the start, because memory_mb of [repeats] is too small for the rate."),
     Declared("vpcflow_inventory_entities", Gauge, ("kind",), "Interfaces and endpoints known."),
@@ -74,36 +87,122 @@ DECLARED: tuple[Declared, ...] = (
 )  # fmt: skip
 
 
+class Settable(Protocol):
+    """A gauge's value."""
+
+    def set(self, value: float) -> None: ...
+
+
+class _Rest:
+    """What a gauge shows as `other`: the highest of the values that have no name of their own."""
+
+    def __init__(self) -> None:
+        self.reads: dict[Series, Callable[[], float]] = {}
+
+    def highest(self) -> float:
+        return max((read() for read in list(self.reads.values())), default=0.0)
+
+
+class _OneOfRest:
+    """One of them."""
+
+    def __init__(self, rest: _Rest, series: Series) -> None:
+        self._rest, self._series = rest, series
+
+    def set(self, value: float) -> None:
+        self._rest.reads[self._series] = lambda: value
+
+
+@dataclass(slots=True)
+class _Name:
+    """A limited label's value. `is_told`: it came while there was room. `users`: series that have it."""
+
+    is_told: bool
+    users: set[Series] = field(default_factory=set)
+
+
 class Metrics:
-    """The declared metrics, alive in one registry. Look one up by its declared name."""
+    """The declared metrics, alive in one registry. Look one up by its declared name. Any thread may."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._by_name = {
             item.name: item.kind(item.name, item.help, item.labels, registry=self.registry) for item in DECLARED
         }
+        self._lock = threading.Lock()
+        self._names: dict[str, dict[str, _Name]] = {label: {} for label in LIMITED_LABELS}
+        self._told_counts = dict.fromkeys(LIMITED_LABELS, 0)
+        self._rests: dict[Series, _Rest] = defaultdict(_Rest)
 
     def counter(self, name: str, **labels: str) -> Counter:
         """The counter `name` for these labels. KeyError: it is not declared."""
         metric = self._by_name[name]
         assert isinstance(metric, Counter), name
-        return metric.labels(**labels) if labels else metric
+        return metric.labels(**self._told(name, labels)) if labels else metric
 
-    def gauge(self, name: str, **labels: str) -> Gauge:
+    def gauge(self, name: str, **labels: str) -> Settable:
         """The gauge `name` for these labels. KeyError: it is not declared."""
-        metric = self._by_name[name]
+        metric, told = self._by_name[name], self._told(name, labels)
         assert isinstance(metric, Gauge), name
+        if told != labels:
+            return _OneOfRest(self._rest(metric, name, told), _series(name, labels))
         return metric.labels(**labels) if labels else metric
 
     def read_gauge(self, name: str, read: Callable[[], float], **labels: str) -> None:
         """Let the gauge be read at each scrape instead of being set."""
-        self.gauge(name, **labels).set_function(read)
+        metric, told = self._by_name[name], self._told(name, labels)
+        assert isinstance(metric, Gauge), name
+        if told != labels:
+            self._rest(metric, name, told).reads[_series(name, labels)] = read
+        else:
+            (metric.labels(**labels) if labels else metric).set_function(read)
 
     def forget(self, name: str, **labels: str) -> None:
         """Remove one labelled value: what it spoke of is gone. Harmless when there is none."""
-        metric = self._by_name[name]
-        with suppress(KeyError):
-            metric.remove(*(labels[label] for label in metric._labelnames))
+        metric, series, told = self._by_name[name], _series(name, labels), self._told(name, labels)
+        rest = None
+        if told != labels:
+            rest = self._rests[_series(name, told)]
+            rest.reads.pop(series, None)
+        if rest is None or not rest.reads:
+            with suppress(KeyError):
+                metric.remove(*(told[label] for label in metric._labelnames))
+        with self._lock:
+            for label in LIMITED_LABELS & labels.keys():
+                one = self._names[label][labels[label]]
+                one.users.discard(series)
+                if not one.users:
+                    del self._names[label][labels[label]]
+                    self._told_counts[label] -= one.is_told
+
+    def _told(self, name: str, labels: dict[str, str]) -> dict[str, str]:
+        """The labels as they are shown. One name too many, and all of the series that is limited is `other`.
+
+        What a name is shown as stays so until the last of its series is forgotten.
+        """
+        limited = LIMITED_LABELS & labels.keys()
+        if not limited:
+            return labels
+        with self._lock:
+            found = [self._name(label, labels[label]) for label in limited]
+            for one in found:
+                one.users.add(_series(name, labels))
+        if all(one.is_told for one in found):
+            return labels
+        return {label: OTHER if label in limited else value for label, value in labels.items()}
+
+    def _name(self, label: str, value: str) -> _Name:
+        names = self._names[label]
+        name = names.get(value)
+        if name is None:
+            name = names[value] = _Name(self._told_counts[label] < NAMES_LIMIT)
+            self._told_counts[label] += name.is_told
+        return name
+
+    def _rest(self, metric: Gauge, name: str, told: Mapping[str, str]) -> _Rest:
+        rest = self._rests[_series(name, told)]
+        metric.labels(**told).set_function(rest.highest)
+        return rest
 
     def count_tally(self, source: str, tally: Tally) -> None:
         """Add a finished delivery's counts."""
@@ -115,3 +214,7 @@ class Metrics:
             self.counter("vpcflow_quarantined_lines_total", source=source, reason=reason).inc(count)
         for reason, count in tally.payloads.items():
             self.counter("vpcflow_payloads_total", source=source, reason=reason).inc(count)
+
+
+def _series(name: str, labels: Mapping[str, str]) -> Series:
+    return name, tuple(labels[label] for label in sorted(labels))
