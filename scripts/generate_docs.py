@@ -30,8 +30,8 @@ def metrics_page() -> str:
     lines = ["# Metrics", "", "At `/metrics` of the telemetry address, for Prometheus.", ""]
     names = ", ".join(f"`{label}`" for label in sorted(LIMITED_LABELS))
     lines += [
-        f"Of each of the labels {names} the first {NAMES_LIMIT:,} values are told. What comes later is `{OTHER}`: counters",
-        "added up, gauges the highest. A value that is gone makes room.",
+        f"Of each of the labels {names} the first {NAMES_LIMIT:,} values are told. What comes later is `{OTHER}`:",
+        "counters added up, gauges the highest. A value that is gone makes room.",
         "",
     ]
     lines += ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|"]
