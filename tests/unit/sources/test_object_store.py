@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from consumer.decode.fields import DEFAULT_FORMAT
+from consumer.decode.decoder import Decoder
+from consumer.decode.fields import DEFAULT_FORMAT, TRANSIT_GATEWAY_FORMAT
 from consumer.errors import RetryableError, Stopped
+from consumer.model.delivery import Origin, SourceKind
+from consumer.model.log_format import LogFormat
 from consumer.sources import object_store
 from consumer.sources.object_store import read_object
 from consumer.sources.objects import Chunk
-from tests.support.parquet_files import packed, table
+from tests.support.parquet_files import packed, parquet_object, table
+from tests.support.reference import rows_of
 
 ROW = b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
 
@@ -79,3 +84,32 @@ def test_text_is_one_stream() -> None:
 
     assert b"".join(chunk.payload for chunk in read_object(stored)) == stored.content
     assert stored.asked == []
+
+
+@pytest.mark.parametrize("shape", ["text", "parquet"])
+def test_objects_of_transit_gateways_are_read_by_what_their_header_or_columns_say(shape: str) -> None:
+    given = {
+        "version": "6", "resource-type": "TransitGateway", "account-id": "123456789010", "tgw-id": "tgw-0a",
+        "srcaddr": "10.0.0.1", "dstaddr": "10.1.0.2", "srcport": "443", "packets-lost-blackhole": "7",
+        "start": "1418530010", "end": "1418530070", "log-status": "OK",
+    }  # fmt: skip
+    line = " ".join(given.get(name, "-") for name in TRANSIT_GATEWAY_FORMAT.fields)
+    text = gzip.compress(f"{' '.join(TRANSIT_GATEWAY_FORMAT.fields)}\n{line}\n".encode())
+    stored = Memory(text if shape == "text" else parquet_object([line], TRANSIT_GATEWAY_FORMAT))
+    origin, decoder = Origin(SourceKind.S3), Decoder()
+
+    pieces = [
+        piece
+        for chunk in read_object(stored)
+        for piece in decoder.decode_delivery(chunk.delivery(origin, 0.0), no_format)
+    ]
+
+    assert not any(piece.rejects for piece in pieces)
+    ((row,),) = [rows_of(piece.batch) for piece in pieces if piece.batch]
+    assert (row["tgw-id"], row["resource-type"], row["packets-lost-blackhole"]) == (b"tgw-0a", b"TransitGateway", 7)
+    assert (row["srcport"], row["dstport"]) == (443, None)
+
+
+def no_format(origin: Origin) -> list[LogFormat]:
+    """Nothing but the object says what its fields are."""
+    return []

@@ -12,12 +12,13 @@ from consumer.sources.s3_proof import is_flow_log
     [
         b"version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end\n2 1",
         b"srcaddr dstaddr bytes start end",
+        b"version resource-type account-id tgw-id tgw-attachment-id\n6 TransitGateway",
         b"\xef\xbb\xbfinterface_id bytes\r\n",
         b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n",
         b'{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","logEvents":[]}',
         b'{"events": [{"message": "2 ..."}]}',
     ],
-    ids=["default", "custom", "underscores", "no-header", "envelope", "filter-log-events"],
+    ids=["default", "custom", "transit-gateway", "underscores", "no-header", "envelope", "filter-log-events"],
 )
 def test_headers_records_and_envelopes_are_flow_logs(text: bytes) -> None:
     assert is_flow_log(text)
