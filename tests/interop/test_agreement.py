@@ -12,10 +12,10 @@ import pytest
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.model.inventory import empty_inventory
 from tests.interop.collectors import ForeignCollector, Goflow2, Nfacctd, Nfcapd, assert_same, tshark_messages
-from tests.interop.flows import ENTERPRISE_STRINGS, PEN, Expected, expected, lines, write_flow_log
+from tests.interop.flows import ENTERPRISE_STRINGS, FIELDS, PEN, Expected, expected, lines, write_flow_log
 from tests.interop.replaying import RATE, replay
 from tests.support.exporting import export_text
-from tests.support.udp import Receiver, receiver
+from tests.support.udp import Receiver, read_message, receiver
 
 pytestmark = pytest.mark.foreign
 
@@ -187,6 +187,25 @@ def test_tshark_reads_every_element_and_finds_nothing_to_complain_about(rate: in
     with receiver(host) as opened:
         replay(write_flow_log(tmp_path / "flows.log", content), opened.address, rate=rate)
         messages = tshark_messages(tmp_path / "flows.pcap", datagrams_of(opened))
+    assert_tshark_reads(messages, content)
+
+
+def test_tshark_reads_three_exporters_in_three_domains_whose_templates_come_again(tmp_path: Path) -> None:
+    content = lines(300)
+    datagrams: list[bytes] = []
+    with receiver() as opened:
+        settings = CollectorSettings(address=opened.address, template_refresh_messages=5)
+        for domain in (1, 2, 3):
+            text = "\n".join([" ".join(FIELDS), *content[100 * (domain - 1) : 100 * domain]]) + "\n"
+            inventory = empty_inventory()
+            export_text(text, [settings], inventory, private_enterprise_number=PEN, domain=domain)
+            datagrams += datagrams_of(opened)
+    assert {read_message(datagram).domain for datagram in datagrams} == {1, 2, 3}
+    assert_tshark_reads(tshark_messages(tmp_path / "flows.pcap", datagrams), content)
+
+
+def assert_tshark_reads(messages: list[dict[str, Any]], content: list[str]) -> None:
+    """Every element of every flow, and nothing to complain about."""
     layouts: dict[str, list[int]] = {}
     seen: list[dict[str, Any]] = []
     for message in messages:

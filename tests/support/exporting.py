@@ -40,6 +40,7 @@ def export_text(
     *,
     private_enterprise_number: int,
     options: Sequence[MessageBatch] = (),
+    domain: int = 0,
 ) -> Tally:
     """Send a flow log file's text (with header) to `collectors`, `options` first. Every line must be readable."""
     clock, ledger, stop = SystemClock(), Counting(), threading.Event()
@@ -55,6 +56,7 @@ def export_text(
             ledger=ledger,
             clock=clock,
             abort=stop,
+            domain=domain,
         )
         pipeline.process(Delivery(Origin(SourceKind.FILE, path="test"), [text.encode()], clock.now(), TextState()))
     return ledger.total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
@@ -549,12 +550,15 @@ def test_the_source_address_is_bound(listening: Receiver) -> None:
     assert {host for host, _ in listening.senders} == {"127.0.0.3"}
 
 
-def test_datagrams_carry_the_dscp(listening: Receiver) -> None:
-    listening.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-    bench = Bench(settings(listening.address, dscp=10))
-    bench.send(message_batch([1]))
-    _, ancillary, _, _ = listening.socket.recvmsg(2000, 64)
-    assert [content[0] >> 2 for _, _, content in ancillary] == [10]
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_datagrams_carry_the_dscp(host: str) -> None:
+    """One octet of IPv4 (RFC 2474), in IPv6 the low one of a number."""
+    told = (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS) if ":" in host else (socket.IPPROTO_IP, socket.IP_RECVTOS)
+    with receiver(host) as opened:
+        opened.socket.setsockopt(*told, 1)
+        Bench(settings(opened.address, dscp=10)).send(message_batch([1]))
+        _, ancillary, _, _ = opened.socket.recvmsg(2000, 64)
+    assert [int.from_bytes(content, sys.byteorder) >> 2 for _, _, content in ancillary] == [10]
 
 
 def test_a_destination_the_kernel_does_not_allow_holds_with_its_words() -> None:

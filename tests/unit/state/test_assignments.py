@@ -31,6 +31,17 @@ def test_a_number_survives_a_restart_even_when_others_would_take_it(tmp_path: Pa
     assert sorted(later.values()) == [1, 2, 3, 4, 5, 6]
 
 
+def test_of_two_with_the_same_hash_the_later_takes_the_next_free_number() -> None:
+    alone = {key: Assignments(None).assign("if_index", [key], low=1, high=9, now=0.0)[key] for key in "abcdefghijklm"}
+    earlier, later = next((a, b) for a in alone for b in alone if b < a and alone[a] == alone[b] < 9)
+    assignments = Assignments(None)
+    assignments.assign("if_index", [earlier], low=1, high=9, now=0.0)
+
+    both = assignments.assign("if_index", [earlier, later], low=1, high=9, now=DAY)
+
+    assert both == {earlier: alone[earlier], later: alone[earlier] + 1}
+
+
 def test_agents_that_share_nothing_agree() -> None:
     keys = [f"eni-{number:017x}" for number in range(1000)]
     one = Assignments(None).assign("if_index", keys, low=1, high=HIGH, now=0.0)
