@@ -343,7 +343,7 @@ OTHER_MAPPING = Mapped("", _ours(1046), Place.OTHER, _FULL)
 
 PADDING_MAPPING = Mapped("", iana.PADDING_OCTETS, Place.PADDING, frozenset(("iana", "full")))
 """Only where messages must be equally long (`pads_messages`); it says nothing, so it is no part of MAPPING. Seen to be
-read past by tshark, nfcapd, nfacctd and goflow2. Never in core, whose promise is that all is of fixed length."""
+read past by all that `make interop` runs. Never in core, whose promise is that all is of fixed length."""
 
 MAPPING: tuple[Mapped, ...] = (*FLOW_MAPPING, *NAME_MAPPING, OTHER_MAPPING)
 

@@ -24,9 +24,11 @@ Flow = tuple[Any, ...]
 Profile = Literal["core", "full"]
 
 
-def send(opened: Receiver, content: Sequence[str], profile: Profile, domain: int) -> list[bytes]:
+def send(opened: Receiver, content: Sequence[str], profile: Profile, domain: int, rate: int = 20_000) -> list[bytes]:
     """One life of an exporter; its datagrams. Templates go again every third message."""
-    settings = CollectorSettings(address=opened.address, profile=profile, template_refresh_messages=3, options=())
+    settings = CollectorSettings(
+        address=opened.address, profile=profile, template_refresh_messages=3, options=(), rate=rate
+    )
     text = "\n".join([" ".join(FIELDS), *content]) + "\n"
     export_text(text, [settings], empty_inventory(), private_enterprise_number=PEN, domain=domain)
     found = []
@@ -130,3 +132,11 @@ def test_a_decoder_that_starts_late_is_complete_from_the_next_refresh_on(profile
     assert len(complete) > 100
     assert complete == read(datagrams)[-len(complete) :]
     assert read(datagrams[late:])[-len(complete) :] == complete
+
+
+def test_ipfix_reads_past_the_padding_of_messages_that_go_in_bursts() -> None:
+    content = lines(100)
+    with receiver() as opened:
+        datagrams = send(opened, content, "full", 1, rate=0)
+    assert sum(len(datagram) == 1400 for datagram in datagrams) > 20
+    assert sorted(by_ipfix(datagrams)) == sorted(wanted(line, "full") for line in content)

@@ -17,9 +17,10 @@ import pytest
 
 from consumer.encode.catalogue import catalogue
 from consumer.export.settings import CollectorSettings
+from consumer.model.inventory import empty_inventory
 from tests.interop.collectors import ForeignCollector, Seen, assert_same, program
 from tests.interop.flows import FIELDS, expected, lines, write_flow_log
-from tests.interop.replaying import replay
+from tests.interop.replaying import RATE, replay
 from tests.interop.test_agreement import datagrams_of
 from tests.interop.test_definitions import NAMES, PEN, write_definitions
 from tests.interop.test_names import INVENTORY
@@ -128,6 +129,16 @@ def test_every_field_and_text_is_read_in_three_domains_of_three_exporters(kind: 
     assert_same(reader.read(), (reader.show(expected(line)) for line in content))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_messages_padded_for_bursts_are_read_as_well(kind: type[GoReader], tmp_path: Path) -> None:
+    content = lines(300)
+    text = "\n".join([" ".join(FIELDS), *content]) + "\n"
+    with kind(tmp_path / "reader") as reader:
+        settings = CollectorSettings(address=reader.address, burst_messages=8, rate=RATE)
+        export_text(text, [settings], empty_inventory(), private_enterprise_number=PEN)
+    assert_same(reader.read(), (reader.show(expected(line)) for line in content))
+
+
 def _ends(records: Iterable[Mapping[str, Any]], source: str) -> dict[str, list[str]]:
     names = [NAMES[number] for number in (1054, 1101, 1103, 1151, 1153)]
     return {record[source]: [record[name] for name in names] for record in records}
@@ -186,11 +197,12 @@ def wanted(line: str) -> Seen:
     } | {_OWN_NAMES[number]: text for number, text in flow.strings.items()}
 
 
-@pytest.mark.parametrize("way", ["our file", "type records"])
-def test_ipfixdump_names_every_field_by_our_file_or_by_the_types_we_send(way: str, tmp_path: Path) -> None:
-    content = lines(300)
+@pytest.mark.parametrize(("way", "rate"), [("our file", RATE), ("type records", RATE), ("our file", 0)])
+def test_ipfixdump_names_every_field_by_our_file_or_by_the_types_we_send(way: str, rate: int, tmp_path: Path) -> None:
+    """Without a rate limit messages go in bursts, padded to one length."""
+    content = lines(150)
     with receiver() as opened:
-        replay(write_flow_log(tmp_path / "flows.log", content), opened.address, pen=PEN)
+        replay(write_flow_log(tmp_path / "flows.log", content), opened.address, pen=PEN, rate=rate)
         file = tmp_path / "flows.ipfix"
         file.write_bytes(b"".join(datagrams_of(opened)))
     options = ["--rfc5610"]
