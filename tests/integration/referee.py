@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from consumer.demo.emulators import ACCOUNT, EmulatedAws
 from tests.support.estate import Estate, wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import REGION, PolledGroup, PollingAgent
+from tests.support.steady import Steady
 
 PATIENCE_SECONDS = 180.0
 """At least three times what was seen with eight busy programs on two cores."""
@@ -37,8 +37,8 @@ class Verdict:
         return f"{self.sent} flows, {len(self.lost)} lost {self.lost[:5] or ''}, {self.repeated} repeated"
 
 
-class Referee:
-    """A log group with steady flows, from `__enter__` to `__exit__`, and the collector they should reach.
+class Referee(Steady):
+    """A log group with steady flows, and the collector they should reach.
 
     `stream`: the estate whose stream the group is subscribed to. `is_planned`: a flow log of a VPC writes into the
     group, so that discovery knows of it. `late_seconds`: how far behind now the flows'
@@ -57,26 +57,16 @@ class Referee:
         flows_per_second: int = 200,
         late_seconds: Sequence[float] = (60.0,),
     ) -> None:
+        super().__init__(every_seconds=0.25)
         self.group = PolledGroup(aws.moto_endpoint, name)
         self.carries = True
-        self.error: Exception | None = None
         self._collector = collector
         self._subscription = _Subscription(aws, name, stream) if stream else None
         if is_planned:
             _plan(aws, name)
-        self._every_seconds = 0.25
         self._each = max(1, round(flows_per_second * self._every_seconds))
         self._late_seconds = late_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="referee")
-
-    def __enter__(self) -> Referee:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._turn = 0
 
     def arrived(self) -> int:
         """Different flows at the collector."""
@@ -109,8 +99,8 @@ class Referee:
     def verdict(self, settle_seconds: float = 3.0) -> Verdict:
         """After the last flow was written: wait for what is missing, then whether more comes than should."""
         self.__exit__()
-        if self.error is not None:
-            raise self.error
+        if self._subscription is not None and self.carries:
+            self._subscription.carry()
         sent = self.group.sent
         try:
             wait_until(lambda: not self._missing(sent), "every flow arrives", PATIENCE_SECONDS)
@@ -122,18 +112,11 @@ class Referee:
     def _missing(self, sent: int) -> list[int]:
         return [number for number in range(sent) if number not in self._collector.arrived]
 
-    def _run(self) -> None:
-        turn = 0
-        try:
-            while not self._stop.wait(self._every_seconds):
-                self.group.put(self._each, late_seconds=self._late_seconds[turn % len(self._late_seconds)])
-                turn += 1
-                if self._subscription is not None and self.carries:
-                    self._subscription.carry()
-            if self._subscription is not None and self.carries:
-                self._subscription.carry()
-        except Exception as error:  # noqa: BLE001  the edge of the thread: `verdict` raises it
-            self.error = error
+    def turn(self) -> None:
+        self.group.put(self._each, late_seconds=self._late_seconds[self._turn % len(self._late_seconds)])
+        self._turn += 1
+        if self._subscription is not None and self.carries:
+            self._subscription.carry()
 
 
 def _plan(aws: EmulatedAws, group: str) -> None:

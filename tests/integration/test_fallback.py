@@ -15,9 +15,10 @@ import pytest
 
 from consumer.demo.emulators import ACCOUNT, REGION
 from tests.integration.conftest import MakeEstate
+from tests.support.blockable_java import BlockableJava
 from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowAgent, FlowCollector, agent_id
-from tests.support.two_ways import BlockableJava, TwoWays
+from tests.support.two_ways import TwoWays
 
 pytestmark = [pytest.mark.jvm, pytest.mark.timeout(500)]
 
@@ -63,7 +64,7 @@ def test_polling_takes_over_from_a_dead_daemon_and_from_a_broken_subscription_an
     """One agent's life: its daemon is killed and kept from starting, and comes back; then the subscription breaks
     without a word, and is mended. Its leases are looked at all the while, and say nothing wrong."""
     estate = make_estate(owner=agent_id)
-    java = BlockableJava(tmp_path, estate)
+    java = BlockableJava(tmp_path, estate.environment)
     group = f"/two-ways-{next(_numbers)}"
     further = settings(group, estate.stream.name)
     with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from consumer.demo.emulators import EmulatedAws
-from consumer.kcl.java import find_java
 from tests.integration.conftest import MakeEstate
 from tests.integration.referee import PATIENCE_SECONDS, Referee, RefereedAgent
+from tests.support.blockable_java import BlockableJava
 from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowCollector, agent_id
 from tests.support.proxies import TcpProxy
@@ -43,27 +42,6 @@ POINTS = (*AWAY, *BACK)
 _numbers = itertools.count(1)
 
 
-class Jvm:
-    """A java that can be kept from starting; for an agent's JAVA_HOME."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "jre"
-        self._forbidden = folder / "no-jvm"
-        script = self.home / "bin" / "java"
-        script.parent.mkdir(parents=True)
-        flag, real = shlex.quote(str(self._forbidden)), shlex.quote(str(find_java()))
-        script.write_text(
-            f'#!/bin/sh\n[ "$1" != -version ] && [ -e {flag} ] && exit 1\nexec {real} "$@"\n', encoding="utf-8"
-        )
-        script.chmod(0o755)
-
-    def forbid(self) -> None:
-        self._forbidden.touch()
-
-    def allow(self) -> None:
-        self._forbidden.unlink(missing_ok=True)
-
-
 @dataclass
 class Scene:
     """A log group with a stream, both in the plan, and an agent that reads them."""
@@ -71,7 +49,7 @@ class Scene:
     referee: Referee
     agent: RefereedAgent
     estate: Estate
-    jvm: Jvm
+    java: BlockableJava
     proxy: TcpProxy
     started: int = 0
     """The place in the agent's log where it was started last."""
@@ -85,7 +63,7 @@ class Scene:
     def outage(self) -> int:
         """The JVM dies and does not start; the place in the agent's log where that began."""
         place = len(self.agent.log())
-        self.jvm.forbid()
+        self.java.block()
         for daemon in self.estate.daemons():
             kill(daemon)
         return place
@@ -96,7 +74,7 @@ class Scene:
 
 def scene_of(aws: EmulatedAws, make_estate: MakeEstate, folder: Path, fallback: dict[str, object]) -> Iterator[Scene]:
     estate = make_estate(owner=agent_id)
-    jvm = Jvm(folder)
+    java = BlockableJava(folder, estate.environment)
     kinesis_port = int(aws.kinesis_endpoint.rpartition(":")[2])
     settings: dict[str, dict[str, object]] = {
         "fallback": fallback,
@@ -112,10 +90,10 @@ def scene_of(aws: EmulatedAws, make_estate: MakeEstate, folder: Path, fallback: 
         ) as referee,
         RefereedAgent(
             folder, aws, collector.port, streams=[estate], settings=settings,
-            environment={"JAVA_HOME": str(jvm.home), "AWS_ENDPOINT_URL_KINESIS": f"https://localhost:{proxy.port}"},
+            environment={**java.environment, "AWS_ENDPOINT_URL_KINESIS": f"https://localhost:{proxy.port}"},
         ) as agent,
     ):  # fmt: skip
-        made = Scene(referee, agent, estate, jvm, proxy)
+        made = Scene(referee, agent, estate, java, proxy)
         made.settle()
         yield made
 
@@ -167,10 +145,10 @@ def die_at(scene: Scene, point: str) -> None:
     began = scene.outage()
     if point in BACK:
         scene.switched("polling", began)
-        scene.jvm.allow()
+        scene.java.unblock()
     scene.agent.wait_for(point, after=began)
     scene.agent.kill()
-    scene.jvm.allow()
+    scene.java.unblock()
     scene.started = len(scene.agent.log())
     scene.agent.start()
 
@@ -203,7 +181,7 @@ def test_three_minutes_without_a_jvm_with_the_default_windows(
         print(f"\npolling after {time.monotonic() - died_at:.1f} s")
         wait_until(partial(has_passed, died_at + 180), "three minutes", PATIENCE_SECONDS)
         print(f"{scene.referee.wait_for_flows('flows, still by polling', 50):.1f} s to the next 50 flows")
-        scene.jvm.allow()
+        scene.java.unblock()
         allowed_at = time.monotonic()
         # Up to a minute until the daemon is started again, two hold-downs and a sweep.
         scene.agent.wait_for('"after":"stream"', after=began, patience_seconds=900)

@@ -27,6 +27,7 @@ from consumer.kcl.seed import seed_leases
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.delivery import Delivery
 from consumer.sources.kinesis import KinesisSource
+from tests.support.steady import Steady
 
 AGENT = "agent-test"
 KCL = KclSettings(idle_time_ms=250, failover_ms=2_000, checkpoint_seconds=1.0, shutdown_grace_ms=12_000)
@@ -202,26 +203,16 @@ class _Observer:
         self.reader.restarts.append(reason)
 
 
-class Census:
+class Census(Steady):
     """Counts this estate's daemons many times a second; `most` is the largest number that ran at once."""
 
     def __init__(self, estate: Estate) -> None:
+        super().__init__(0.05)
         self.most = 0
         self._estate = estate
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="census")
 
-    def __enter__(self) -> Census:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            self.most = max(self.most, len(self._estate.daemons()))
+    def turn(self) -> None:
+        self.most = max(self.most, len(self._estate.daemons()))
 
 
 def wait_until(is_so: Callable[[], bool], what: str, seconds: float) -> float:

@@ -22,6 +22,7 @@ from consumer.export.settings import Destination
 from consumer.state.identity import StateFolder
 from tests.support.agent_process import AgentProcess, toml_table
 from tests.support.estate import Estate
+from tests.support.steady import Steady
 
 FLOWS_PER_RECORD = 50
 _FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
@@ -49,28 +50,17 @@ def envelope(numbers: Iterable[int]) -> bytes:
     return gzip.compress(json.dumps(content).encode(), compresslevel=1)
 
 
-class FlowLoad:
-    """Steady flows from `__enter__` to `__exit__`; after that `sent` flows were taken, numbered from 0."""
+class FlowLoad(Steady):
+    """Steady flows; after `__exit__` `sent` flows were taken, numbered from 0."""
 
     def __init__(self, estate: Estate, records_per_second: int = 10) -> None:
+        super().__init__(1 / records_per_second)
         self.sent = 0
         self._estate = estate
-        self._interval = 1 / records_per_second
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flow load")
 
-    def __enter__(self) -> FlowLoad:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            self._estate.put([envelope(range(self.sent, self.sent + FLOWS_PER_RECORD))])
-            self.sent += FLOWS_PER_RECORD
+    def turn(self) -> None:
+        self._estate.put([envelope(range(self.sent, self.sent + FLOWS_PER_RECORD))])
+        self.sent += FLOWS_PER_RECORD
 
 
 class FlowCollector:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
@@ -13,6 +12,7 @@ import boto3
 
 from consumer.demo.emulators import ACCOUNT
 from tests.support.agent_process import AgentProcess, toml_table
+from tests.support.steady import Steady
 
 REGION = "us-east-1"
 _FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
@@ -65,30 +65,19 @@ class PolledGroup:
         self.sent += count
 
 
-class GroupLoad:
-    """Steady flows into a group, from `__enter__` to `__exit__`."""
+class GroupLoad(Steady):
+    """Steady flows into a group."""
 
     def __init__(
         self, group: PolledGroup, *, each: int = 20, every_seconds: float = 0.2, late_seconds: float = 60
     ) -> None:
+        super().__init__(every_seconds)
         self._group = group
         self._each = each
-        self._every_seconds = every_seconds
         self._late_seconds = late_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="group load")
 
-    def __enter__(self) -> GroupLoad:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_seconds):
-            self._group.put(self._each, late_seconds=self._late_seconds)
+    def turn(self) -> None:
+        self._group.put(self._each, late_seconds=self._late_seconds)
 
 
 class PollingAgent(AgentProcess):

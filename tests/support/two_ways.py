@@ -1,59 +1,42 @@
 """Flows that reach an agent by both ways, as in AWS: a log group of the emulator, and the stream it is subscribed to.
 
-Each event has one id by both ways. `BlockableJava` is a Java that can be kept from starting.
+Each event has one id by both ways.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import shlex
-import threading
 import time
 from ipaddress import IPv4Address
-from pathlib import Path
 
 from consumer.demo.emulators import ACCOUNT
-from consumer.kcl.java import find_java
 from tests.support.estate import Estate
 from tests.support.flow_agent import FLOWS_PER_RECORD
+from tests.support.steady import Steady
 
 _FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
 LOG_STREAM = "eni-0123456789abcdef0-all"
 
 
-class TwoWays:
-    """Steady flows from `__enter__` to `__exit__`, each written into the log group and into the stream.
+class TwoWays(Steady):
+    """Steady flows, each written into the log group and into the stream.
 
     `sent`: numbers below it were written. `is_subscribed`: false = they come into the log group only, as when the
     subscription is broken.
     """
 
     def __init__(self, estate: Estate, group: str, batches_per_second: float = 2.0) -> None:
+        super().__init__(1 / batches_per_second)
         self.sent = 0
         self.is_subscribed = True
         self._estate = estate
         self._group = group
-        self._interval = 1 / batches_per_second
-        self._stop = threading.Event()
         self._logs = estate.client("logs")
         self._logs.create_log_group(logGroupName=group)
         self._logs.create_log_stream(logGroupName=group, logStreamName=LOG_STREAM)
-        self._thread = threading.Thread(target=self._run, name="two ways")
 
-    def __enter__(self) -> TwoWays:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            self.write()
-
-    def write(self) -> None:
+    def turn(self) -> None:
         """One batch: log events, and the record that the subscription makes of them."""
         now_ms = time.time_ns() // 1_000_000
         numbers = range(self.sent, self.sent + FLOWS_PER_RECORD)
@@ -83,24 +66,3 @@ def _envelope(group: str, events: list[dict[str, object]]) -> bytes:
         "logEvents": events,
     }
     return gzip.compress(json.dumps(content).encode(), compresslevel=1)
-
-
-class BlockableJava:
-    """A JAVA_HOME whose java ends at once while it is blocked."""
-
-    def __init__(self, folder: Path, estate: Estate) -> None:
-        self._mark = folder / "blocked"
-        home = folder / "java"
-        (home / "bin").mkdir(parents=True)
-        java = home / "bin" / "java"
-        real = shlex.quote(str(find_java(estate.environment)))
-        mark = shlex.quote(str(self._mark))
-        java.write_text(f'#!/bin/sh\n[ -e {mark} ] && exit 1\nexec {real} "$@"\n')
-        java.chmod(0o755)
-        self.environment = {"JAVA_HOME": str(home)}
-
-    def block(self) -> None:
-        self._mark.touch()
-
-    def unblock(self) -> None:
-        self._mark.unlink()
