@@ -28,7 +28,11 @@ DEBIAN_PACKAGES = {
     "systemd-analyze": "systemd",
 }
 """Program → the package that brings it."""
-GOFLOW2 = "github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6"
+GO_PROGRAMS = {
+    "goflow2": "github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6",
+    "cmd": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",  # reads compose.yaml as Docker Compose does
+}
+"""Program → what `go install` makes it of; the name is Go's."""
 READERS = {"telegraf-netflow": "telegraf", "filebeat-netflow": "filebeat"}
 """Program → its folder in tests/interop/readers, which names the version of what it is built from."""
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
@@ -55,13 +59,14 @@ def install_debian_packages(progress: Progress) -> None:
     progress.end()
 
 
-def build_goflow2(progress: Progress) -> None:
-    if (TOOLS / "bin" / "goflow2").exists():
-        return
-    _require_go("goflow2")
-    progress.begin("building goflow2")
-    run(["go", "install", GOFLOW2], progress, {"GOBIN": str(TOOLS / "bin")})
-    progress.end()
+def build_go_programs(progress: Progress) -> None:
+    for name, package in GO_PROGRAMS.items():
+        if (TOOLS / "bin" / name).exists():
+            continue
+        _require_go(package)
+        progress.begin(f"building {package.partition('@')[0]}")
+        run(["go", "install", package], progress, {"GOBIN": str(TOOLS / "bin")})
+        progress.end()
 
 
 def build_readers(progress: Progress) -> None:
@@ -86,7 +91,7 @@ def main() -> int:
     progress = Progress(3, TOOLS / "collectors.log")
     progress.log.unlink(missing_ok=True)
     try:
-        for progress.number, install in enumerate((install_debian_packages, build_goflow2, build_readers), 1):
+        for progress.number, install in enumerate((install_debian_packages, build_go_programs, build_readers), 1):
             install(progress)
     except MissingError as error:
         print(f"interop cannot go on: {error}", file=sys.stderr)

@@ -53,7 +53,7 @@ def exposure(file: Path) -> str:
     """Who else may read a file of secrets, in words with what to do; empty = nobody, or there is no such file."""
     try:
         mode = file.expanduser().stat().st_mode
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: whoever we run as has no home
         return ""
     if not mode & 0o077:
         return ""
@@ -64,6 +64,6 @@ def exposure(file: Path) -> str:
 def _text_of(file: Path, key: str) -> str:
     try:
         return file.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        words = error.strerror if isinstance(error, OSError) else "not UTF-8"
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "not UTF-8" if isinstance(error, ValueError) else ""
         raise ConfigurationError([Fault(key, str(file), words or str(error), "name a file you can read")]) from error

@@ -157,3 +157,17 @@ def test_a_file_of_secrets_that_others_may_read_is_named_with_the_command_that_m
 
 def test_a_file_that_is_not_there_is_exposed_to_nobody(tmp_path: Path) -> None:
     assert exposure(tmp_path / "nowhere") == ""
+
+
+def test_a_user_without_a_home_has_no_files_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd's DynamicUser on a machine without nss-systemd: there is no HOME, and nobody in /etc/passwd."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+
+    assert exposure(Path("~/.aws/credentials")) == ""
+    with pytest.raises(ConfigurationError, match="home"):
+        read_lines(Path("~/roles"))
