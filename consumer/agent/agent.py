@@ -23,7 +23,9 @@ from consumer.agent.lease_look import LeaseLook
 from consumer.agent.probing import Prober
 from consumer.agent.queues import QueueFactory, queue_tasks
 from consumer.agent.repeats import build_repeats
+from consumer.agent.standing_in import StandingIn
 from consumer.agent.steering import GroupReading, Steering
+from consumer.agent.switches import Switches
 from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
 from consumer.aws.lease_table import scan_leases
 from consumer.aws.log_events import LogEvents
@@ -113,17 +115,20 @@ class Agent:
             else None
         )
         self._positions: Positions = self._fleet.shared if self._fleet else self._cursors
+        rules = Rules(settings.fallback.failover_after_seconds, float(settings.repeats.margin_seconds))
+        switches = Switches(self.metrics, self.health, clock)
         self._failover = Failover(
-            Rules(settings.fallback.failover_after_seconds, float(settings.repeats.margin_seconds)),
+            rules,
             self._positions,
             clock,
-            self.metrics,
+            switches,
             self.health,
             state.path,
             silent_seconds=silent_seconds(settings.kcl),
             look_back_seconds=settings.polling.look_back_seconds,
         )
-        self._steering = Steering(settings, self._sessions, self._failover, self.metrics, self.health)
+        standing_in = StandingIn(rules, self._failover.trouble_of, switches, self.metrics, self.health, clock, state)
+        self._steering = Steering(settings, self._sessions, self._failover, standing_in, self.metrics, self.health)
         self._refresher = Refresher(
             keeper,
             Schedule(settings.discovery.cron, clock),
@@ -151,6 +156,7 @@ class Agent:
             self.health,
             clock,
             self._steering.plan,
+            self._steering.is_wanted,
         )
 
         def worker() -> str:
@@ -165,6 +171,7 @@ class Agent:
             self.metrics,
             self.health,
             self._failover,
+            standing_in,
             self._queues,
             worker,
         )

@@ -13,6 +13,7 @@ from functools import partial
 from consumer.agent.conductor import Factory, Made
 from consumer.agent.failover import Failover
 from consumer.agent.queues import QueueFactory
+from consumer.agent.standing_in import StandingIn
 from consumer.agent.steering import GroupReading, StreamReading
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
@@ -34,9 +35,8 @@ from consumer.telemetry.metrics import Metrics
 
 
 class Factories:
-    """Makes sources; thread-safe. `failover` hears how streams fare, beside health and metrics.
-
-    `worker`: the first part of our KCL worker ids.
+    """Makes sources; thread-safe. `failover` hears how streams fare, `standing_in` how polling does, beside health and
+    metrics. `worker`: the first part of our KCL worker ids.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Factories:
         metrics: Metrics,
         health: Health,
         failover: Failover,
+        standing_in: StandingIn,
         queues: QueueFactory,
         worker: Callable[[], str],
     ) -> None:
@@ -60,6 +61,7 @@ class Factories:
         self._metrics = metrics
         self._health = health
         self._failover = failover
+        self._standing_in = standing_in
         self._queues = queues
         self._worker = worker
         self._lock = threading.Lock()
@@ -89,6 +91,12 @@ class Factories:
 
     def cloudwatch(self, reading: GroupReading) -> Made:
         report = PollingReport(reading.key, self._metrics, self._health, self._clock)
+        watch = self._standing_in.watch(reading.key, report)
+
+        def forget() -> None:
+            report.forget()
+            self._standing_in.forget(reading.key)
+
         source = CloudWatchSource(
             reading.key,
             self.log_events(reading),
@@ -96,10 +104,10 @@ class Factories:
             self._positions,
             self.budget(reading.key),
             self._clock,
-            report,
+            watch,
             margin_seconds=float(self._settings.repeats.margin_seconds),
         )
-        return Made(source, report.forget)
+        return Made(source, forget, watch.failed)
 
     def log_events(self, reading: GroupReading) -> LogEvents:
         """The calls for a log group."""

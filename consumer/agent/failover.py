@@ -24,7 +24,6 @@ from consumer.sources.stream_status import StreamObserver
 from consumer.sources.stream_watch import StreamState, StreamWatch
 from consumer.state.cursors import Position, Positions
 from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 
 SAVE_SECONDS = 10.0
 """Between two writes of how far polling got; a switch is written at once. What an older one says is true, too."""
@@ -34,11 +33,12 @@ _HANDED_OVER = "the plan gives it to this stream, which has not passed yet what 
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of one pair. `reason`: of its last switch; `last_arrival`: of its newest event by the stream;
-    `broken`: a probe's finding."""
+    """What is known of one pair. `reason`: of its last switch; `trouble`: as it was seen last; `last_arrival`: of its
+    newest event by the stream; `broken`: a probe's finding."""
 
     unit: Unit = field(default_factory=Unit)
     reason: str = ""
+    trouble: str = ""
     last_arrival: float = 0.0
     broken: str = ""
 
@@ -54,7 +54,7 @@ class Failover:
         rules: Rules,
         positions: Positions,
         clock: Clock,
-        metrics: Metrics,
+        switches: Switches,
         health: Health,
         folder: Path,
         *,
@@ -65,7 +65,7 @@ class Failover:
         self._positions = positions
         self._clock = clock
         self._health = health
-        self._switches = Switches(metrics, health, clock)
+        self._switches = switches
         self._file = FallbackFile(folder)
         self._silent_seconds = silent_seconds
         self._look_back_seconds = look_back_seconds
@@ -110,8 +110,7 @@ class Failover:
         for pair in set(self._groups) - pairs:
             gone = self._groups.pop(pair)
             if gone.unit.is_polled:
-                why = "the plan no longer reports it by this stream"
-                self._switches.tell(pair, Switch(gone.unit.mode, Mode.STREAM, why))
+                self._tell(pair, Switch(gone.unit.mode, Mode.STREAM, "the plan no longer reports it by this stream"))
             else:
                 until = self._state(pair.stream).exported_until
                 until = min(until, gone.last_arrival or until)
@@ -125,14 +124,16 @@ class Failover:
             self._positions.advance("stream", stream, Position.at(state.exported_until))
         for pair, known in self._groups.items():
             state = self._judged(pair.stream, states.get(pair.stream) or self._unread(pair.stream))
-            unit, switch = step(known.unit, self._seen(pair, known, state), self.rules)
+            seen = self._seen(pair, known, state)
+            known.trouble = seen.trouble
+            unit, switch = step(known.unit, seen, self.rules)
             if switch is not None and switch.before is Mode.STREAM:
                 assert unit.began_from is not None, "set when polling begins"
                 self._positions.advance("log_group", pair.group.label(), Position.at(unit.began_from))
             known.unit = unit
             if switch is not None:
                 known.reason = switch.reason
-                self._switches.tell(pair, switch)
+                self._tell(pair, switch)
                 self._saved_at = float("-inf")
         self._switches.show(
             {
@@ -164,6 +165,14 @@ class Failover:
     def streams(self) -> set[str]:
         """Streams whose log groups may be polled in their place."""
         return {pair.stream for pair in list(self._groups)}
+
+    def trouble_of(self, group: LogGroupKey, stream: str) -> str:
+        """Why this stream does not deliver this group, and polling in its place, where it may be polled, has begun;
+        empty = the stream does, or polling is still to come."""
+        known = self._groups.get(Pair(group, stream))
+        if known is None:
+            return self._state(stream).trouble
+        return known.trouble if known.unit.is_polled else ""
 
     def suspects(self) -> list[tuple[Pair, float, float]]:
         """Groups whose stream is well and that are reported by it: with the arrival of their newest event, and the
@@ -248,6 +257,9 @@ class Failover:
             trouble, until = known.broken, min(until, known.last_arrival)
         swept = self._positions.get("log_group", pair.group.label()) if known.unit.is_polled else None
         return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None)
+
+    def _tell(self, pair: Pair, switch: Switch) -> None:
+        self._switches.tell(pair.group, pair.stream, switch.before.value, switch.after.value, switch.reason)
 
     def save(self) -> None:
         """Keep what must be known after a death. Also at the end."""

@@ -93,8 +93,11 @@ def _summary(choices: Collection[Choice]) -> str:
     return f"{len(choices)} flow logs: {', '.join(words)}" if choices else "no flow log is known"
 
 
-def vpc_rows(survey: Survey, plan: Plan, polled: Container[LogGroupKey]) -> Iterator[dict[str, Any]]:
-    """Each VPC that is logged: by which sources its flows come now. `polled`: groups polled in place of a stream."""
+def vpc_rows(
+    survey: Survey, plan: Plan, polled: Container[LogGroupKey], stood_in: Container[LogGroupKey] = ()
+) -> Iterator[dict[str, Any]]:
+    """Each VPC that is logged: by which sources its flows come now. `polled`: groups polled in place of a stream;
+    `stood_in`: groups reported from S3, for nothing else delivers them."""
     of_vpc: dict[str, list[Choice]] = {}
     for choice in plan.choices.values():
         resource = choice.flow_log.resource_id
@@ -103,13 +106,16 @@ def vpc_rows(survey: Survey, plan: Plan, polled: Container[LogGroupKey]) -> Iter
                 of_vpc.setdefault(place, []).append(choice)
     names = {vpc.id: vpc.name for part in distinct_parts(survey) for vpc in part.vpcs}
     for vpc, choices in sorted(of_vpc.items()):
-        ways = {_way(one, polled) for one in choices if one.source}
+        ways = {_way(one, polled, stood_in) for one in choices if one.source}
         yield {"vpc": vpc, "name": names.get(vpc, ""), "reported_by": sorted(ways) or ["nobody"]}
 
 
-def _way(choice: Choice, polled: Container[LogGroupKey]) -> str:
+def _way(choice: Choice, polled: Container[LogGroupKey], stood_in: Container[LogGroupKey]) -> str:
     assert choice.source is not None, "asked for chosen ones only"
-    name = f"{SOURCE_NAMES[choice.source]} ({name_of(choice.via)})"
+    via = choice.via if choice.source is SourceKind.CLOUDWATCH else name_of(choice.via)
+    name = f"{SOURCE_NAMES[choice.source]} ({via})"
+    if choice.group is not None and choice.group in stood_in:
+        return f"S3, in place of {name}"
     if choice.source is SourceKind.KINESIS and choice.group is not None and choice.group in polled:
         return f"CloudWatch ({choice.group.name}), in place of {name}"
     return name

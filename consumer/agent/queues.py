@@ -67,7 +67,7 @@ def queue_tasks(settings: Settings, survey: Survey | None = None, plan: Plan | N
     for queue in settings.queues:
         if queue.enabled:
             add(queue, "it is in the settings")
-    for arn, reason in (*_wished(settings), *_planned(settings, survey, plan)):
+    for arn, reason in (*_wished(settings), *_planned(plan)):
         add(QueueSettings(queue=arn), reason)
     return list(found.values())
 
@@ -97,17 +97,10 @@ def _wished(settings: Settings) -> Iterator[tuple[str, str]]:
                 yield one.queue, f"the settings name it for bucket {one.name}"
 
 
-def _planned(settings: Settings, survey: Survey | None, plan: Plan | None) -> Iterator[tuple[str, str]]:
-    if survey is None or plan is None:
-        return
-    wished = {one.name: one.queue for one in settings.buckets if one.queue}
-    buckets = {one.name: one for one in survey.buckets}
-    for choice in plan.choices.values():
-        if choice.source is not SourceKind.S3:
-            continue
-        seen = buckets[choice.via].queue_for(choice.flow_log) if choice.via in buckets else None
-        if arn := wished.get(choice.via) or (seen.arn if seen else ""):
-            yield arn, choice.reason
+def _planned(plan: Plan | None) -> Iterator[tuple[str, str]]:
+    for choice in plan.choices.values() if plan else ():
+        if choice.source is SourceKind.S3 and choice.queue:
+            yield choice.queue, choice.reason
 
 
 def _accesses(survey: Survey | None) -> Mapping[str, Access]:
@@ -117,16 +110,10 @@ def _accesses(survey: Survey | None) -> Mapping[str, Access]:
     return found
 
 
-def is_wanted(plan: Plan | None, flow_log_id: str) -> bool:
-    """Whether rows of this flow log are to be reported from S3; one that nobody knows is read."""
-    choice = plan.choices.get(flow_log_id) if plan else None
-    return choice is None or choice.source is SourceKind.S3
-
-
 class QueueFactory:
     """Makes the source of a QueueReading. One journal for all of them: two queues may announce one object.
 
-    `plan`: the plan in force, None = there is none yet.
+    `plan`: the plan in force, None = there is none yet. `is_wanted`: whether a flow log's objects are to be read.
     """
 
     def __init__(
@@ -139,6 +126,7 @@ class QueueFactory:
         health: Health,
         clock: Clock,
         plan: Callable[[], Plan | None],
+        is_wanted: Callable[[str], bool],
     ) -> None:
         self._settings = settings.s3
         self._sessions = sessions
@@ -147,6 +135,7 @@ class QueueFactory:
         self._health = health
         self._clock = clock
         self._plan = plan
+        self._is_wanted = is_wanted
         # A long poll must be answered before botocore gives up waiting.
         self._wait_seconds = max(1, min(settings.s3.wait_seconds, int(settings.aws.read_timeout_seconds) - 2))
         self._waits_for_plan = settings.discovery.enabled
@@ -168,7 +157,7 @@ class QueueFactory:
             self.journal,
             self._clock,
             report,
-            lambda flow_log_id: is_wanted(self._plan(), flow_log_id),
+            self._is_wanted,
         )
         source = S3Source(
             reading.label(),

@@ -7,7 +7,7 @@ Belongs here: keeping survey and plan, turning them into the conductor's tasks, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from consumer.agent.conductor import Task
 from consumer.agent.failover import Failover
 from consumer.agent.plan_status import PlanStatus, vpc_rows
 from consumer.agent.queues import queue_tasks
+from consumer.agent.standing_in import StandingIn, helped_groups
 from consumer.aws.roles import Access
 from consumer.aws.sessions import Sessions
 from consumer.config import Settings
@@ -30,7 +31,7 @@ from consumer.model.flow_batch import FlowBatch, Rows
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
 from consumer.select.fallback import Pair
-from consumer.select.plan import Place, PlanReporting, compile_reporting
+from consumer.select.plan import Place, PlanReporting, compile_reporting, with_stand_ins
 from consumer.select.selection import Reporting, Selection
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
@@ -64,6 +65,7 @@ def wishes_of(settings: Settings) -> Wishes:
         settings.buckets,
         settings.kcl.max_streams,
         {vpc: SourceKind(source) for vpc, source in settings.discovery.vpc_sources.items()},
+        {queue.place: queue.enabled for queue in settings.queues},
     )
 
 
@@ -76,18 +78,27 @@ def stream_task(stream: StreamSettings, reason: str, *, is_others: bool = False)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What one discovery found, swapped whole."""
+    """What one discovery found, swapped whole. `places`: where each flow log's rows come from; `reporting`: what the
+    plan leaves out of them."""
 
     survey: Survey
     plan: Plan
     own_account: str
+    places: Mapping[str, Place]
+    reporting: PlanReporting
 
 
 class Steering:
     """Mutable. `refreshed` belongs to the inventory's thread, `tasks` to the conductor's, the rest to any."""
 
     def __init__(
-        self, settings: Settings, sessions: Sessions, failover: Failover, metrics: Metrics, health: Health
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        failover: Failover,
+        standing_in: StandingIn,
+        metrics: Metrics,
+        health: Health,
     ) -> None:
         self._settings = settings
         self._wishes = wishes_of(settings)
@@ -95,10 +106,13 @@ class Steering:
         self._surveyor = Surveyor(sessions, settings.aws.parallel_targets)
         self._health = health
         self._failover = failover
+        self._standing_in = standing_in
         self._status = PlanStatus(metrics, health)
         self._known: _Known | None = None
         self._polled: set[LogGroupKey] = set()
         """Groups that the plan of the last step had polled."""
+        self._failed: dict[str, float] = {}
+        self._stood_in_for: _Known | None = None
         self._reporting = PlanReporting()
         self._current: Reporting = _Noting(self._reporting, failover.note)
 
@@ -116,7 +130,9 @@ class Steering:
             log.warning("the plan stays as it was", reason=str(error))
             self._health.set("plan", "waiting", f"flow logs could not be followed, the old plan holds: {error}")
             return
-        self._adopt(_Known(survey, make_plan(survey, self._wishes), own_account))
+        plan = make_plan(survey, self._wishes)
+        places = {name: place for name, one in plan.choices.items() if (place := _place(one))}
+        self._adopt(_Known(survey, plan, own_account, places, compile_reporting(plan, places)))
 
     def tasks(self) -> list[Task]:
         """What should be read now."""
@@ -148,11 +164,20 @@ class Steering:
             self._failover.adopt(self._pairs(), self._polled)
             self._polled = self._planned_groups()
         self._failover.step()
-        self._current = _Noting(replace(self._reporting, cut_offs=self._failover.cut_offs()), self._failover.note)
+        reporting = self._stood_in()
+        self._current = _Noting(replace(reporting, cut_offs=self._failover.cut_offs()), self._failover.note)
 
     def reporting(self) -> Reporting:
         """What the pipeline leaves out by the plan, now."""
         return self._current
+
+    def is_wanted(self, flow_log_id: str) -> bool:
+        """Whether a flow log's objects in S3 are to be read now: it is reported from there, stands in for one that
+        nothing delivers, or nobody knows it."""
+        choice = self._known.plan.choices.get(flow_log_id) if self._known else None
+        return (
+            choice is None or choice.source is SourceKind.S3 or not self._failed.keys().isdisjoint(choice.stands_in_for)
+        )
 
     def access(self, group: LogGroupKey) -> Access:
         """As whom this log group is asked."""
@@ -170,9 +195,10 @@ class Steering:
         known = self._known
         polled = self._failover.polled()
         if known is None:
-            return {"plan": [], "vpcs": [], **self._failover.details()}
-        vpcs = list(vpc_rows(known.survey, known.plan, polled))
-        return {"plan": plan_rows(known.plan), "vpcs": vpcs, **self._failover.details()}
+            return {"plan": [], "vpcs": [], **self._failover.details(), "stand_ins": []}
+        vpcs = list(vpc_rows(known.survey, known.plan, polled, self._standing_in.reported()))
+        further = {**self._failover.details(), "stand_ins": self._standing_in.details()}
+        return {"plan": plan_rows(known.plan), "vpcs": vpcs, **further}
 
     def _wished_tasks(self) -> Iterator[Task]:
         for stream in self._settings.streams:
@@ -209,11 +235,21 @@ class Steering:
     def _adopt(self, known: _Known) -> None:
         self._status.tell(self._known.plan if self._known else Plan(), known.plan)
         self._known = known
-        self._reporting = self._compiled(known)
 
-    def _compiled(self, known: _Known) -> PlanReporting:
-        places = {name: place for name, one in known.plan.choices.items() if (place := _place(one))}
-        return compile_reporting(known.plan, places)
+    def _stood_in(self) -> PlanReporting:
+        """What is left out by the plan in force, but for what nothing else delivers now."""
+        known = self._known
+        if known is None:
+            return PlanReporting()
+        if self._settings.fallback.enabled:
+            self._standing_in.adopt(helped_groups(known.plan, lambda via: self._stream_key(via, known)))
+            self._standing_in.step()
+        failed = self._standing_in.failed()
+        if known is not self._stood_in_for or failed != self._failed:
+            base = known.reporting
+            self._reporting = with_stand_ins(base, known.plan, known.places, failed) if failed else base
+            self._stood_in_for, self._failed = known, failed
+        return self._reporting
 
     def _pairs(self) -> set[Pair]:
         """Which log group is reported by which stream, where it may be polled instead."""

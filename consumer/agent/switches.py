@@ -1,6 +1,7 @@
 """What fallback does, told: each switch as an event, and who is polled in place of a stream as a state.
 
-Belongs here: log, metrics, /health. Does not: deciding (select/fallback.py), carrying out (failover.py).
+Belongs here: log, metrics, /health. Does not: deciding (select/fallback.py, select/stand_in.py), carrying out
+(failover.py, standing_in.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Any
 
 from consumer.clock import Clock
 from consumer.model.place import LogGroupKey
-from consumer.select.fallback import Pair, Switch
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
 from consumer.telemetry.metrics import Metrics
@@ -31,18 +31,11 @@ class Switches:
         self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
         self._shown: dict[LogGroupKey, str] = {}
 
-    def tell(self, pair: Pair, switch: Switch) -> None:
-        """A change of mode: a line in the log, a count, an entry of `switches` in /health."""
-        group = pair.group.label()
-        said = {
-            "log_group": group,
-            "stream": pair.stream,
-            "before": switch.before.value,
-            "after": switch.after.value,
-            "reason": switch.reason,
-        }
+    def tell(self, group: LogGroupKey, stream: str, before: str, after: str, reason: str) -> None:
+        """Who reports the group now: a line in the log, a count, an entry of `switches` in /health."""
+        said = {"log_group": group.label(), "stream": stream, "before": before, "after": after, "reason": reason}
         log.warning("source switched", **said)
-        self._metrics.counter("vpcflow_source_switches_total", log_group=group, to=switch.after.value).inc()
+        self._metrics.counter("vpcflow_source_switches_total", log_group=group.label(), to=after).inc()
         self._last.append({"at": self._clock.now(), **said})
 
     def show(self, polled: Mapping[LogGroupKey, str]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from consumer.discovery.estate import Part
+from consumer.discovery.stand_ins import NOTHING_ELSE, stand_ins
 from consumer.discovery.survey import Survey
 from consumer.discovery.ways import SOURCE_NAMES, Way, WayFinder, Ways, Wishes, name_of
 from consumer.model.delivery import SourceKind
@@ -48,6 +49,7 @@ class _Planner:
             if choice.source is not None:
                 picked.append(flow_log)
             choices[flow_log.id] = choice
+        choices = stand_ins(choices, self.wishes.queues)
         told = {one.id: self._with_twins(choices[one.id], choices) for one in self.survey.flow_logs}
         return Plan(MappingProxyType(told), tuple(one.id for one in picked), MappingProxyType(self._inside))
 
@@ -77,7 +79,7 @@ class _Planner:
                 reason = f"log group {chosen.via} is polled: {'; '.join(refusals)}"
             choice = Choice(flow_log, chosen.source, chosen.via, reason, ways.group, tuple(map(_words, others)))
             may_be_polled, then = _if_it_fails(chosen, others)
-            choice = replace(choice, if_it_fails=then, may_be_polled=may_be_polled)
+            choice = replace(choice, if_it_fails=then, may_be_polled=may_be_polled, queue=chosen.queue)
         else:
             choice = Choice(flow_log, None, ways.via, "; ".join(refusals), ways.group)
         if choice.source is SourceKind.KINESIS:
@@ -144,9 +146,9 @@ def _if_it_fails(chosen: Way, others: Sequence[Way]) -> tuple[bool, str]:
     """Whether its log group is polled then, and what the running agent does by itself, no more."""
     polled = next((one for one in others if one.source is SourceKind.CLOUDWATCH), None)
     if chosen.source is not SourceKind.KINESIS or polled is None:
-        return False, "nothing else delivers it"
+        return False, NOTHING_ELSE
     if chosen.is_partial:
-        return False, "nothing else delivers it: polling would bring the lines, too, that its subscription leaves out"
+        return False, f"{NOTHING_ELSE}: polling would bring the lines, too, that its subscription leaves out"
     return True, f"polled from log group {polled.via}"
 
 

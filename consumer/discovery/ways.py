@@ -13,6 +13,7 @@ from consumer.aws.profiles import Profile
 from consumer.discovery.arn import Arn
 from consumer.discovery.buckets import EVENT_BRIDGE, Bucket, bucket_of, prefix_of
 from consumer.discovery.settings import BucketSettings, LogGroupSettings
+from consumer.discovery.stand_ins import QueuePlace
 from consumer.discovery.survey import LogGroup, Subscription, Survey, group_of
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
@@ -26,7 +27,8 @@ _UNREADABLE = {"DENIED": "may not be looked at", "DELETED": "does not exist", "D
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user wants or does not want to be read. `vpc_sources`: VPC id → the source that goes before all."""
+    """What the user wants or does not want to be read. `vpc_sources`: VPC id → the source that goes before all.
+    `queues`: those of [[queues]], (account, region, name) → whether it is read."""
 
     precedence: tuple[SourceKind, ...] = (SourceKind.KINESIS, SourceKind.CLOUDWATCH, SourceKind.S3)
     streams: tuple[StreamSettings, ...] = ()
@@ -34,17 +36,19 @@ class Wishes:
     buckets: tuple[BucketSettings, ...] = ()
     max_streams: int = 10
     vpc_sources: Mapping[str, SourceKind] = field(default_factory=dict)
+    queues: Mapping[QueuePlace, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way: `via` a stream (ARN, or `REGION/NAME`), a log group or a bucket. `is_partial`: a pattern lets only some
-    lines through."""
+    lines through. `queue`: ARN of the one that tells of the bucket's objects."""
 
     source: SourceKind
     via: str
     reason: str
     is_partial: bool = False
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class WayFinder:
             by = f" by topic {name_of(topic)}" if topic else ""
             reason = f"bucket {bucket.name} tells queue {name_of(queue)} of new objects{by}"
             notes = tuple(_bucket_notes(bucket, flow_log, queue, topic))
-            return Ways((Way(SourceKind.S3, bucket.name, reason),), (), bucket.name, notes=notes)
+            return Ways((Way(SourceKind.S3, bucket.name, reason, queue=queue),), (), bucket.name, notes=notes)
         if not bucket.is_read:
             return Ways((), (f"the queue of bucket {bucket.name} is not known: name it in [[buckets]]",), bucket.name)
         if bucket.queues:

@@ -58,7 +58,8 @@ class Choice:
     could, in words; `if_it_fails`: what happens then; `may_be_polled`: its
     group is, then; `notes`: what is odd about it. `excluding`: flow logs whose
     interfaces lie inside this one's resource and are reported by them instead. `covered_by`: flow logs that report all
-    of its flows, so that nobody misses it.
+    of its flows, so that nobody misses it. `queue`: ARN of the queue that tells of its objects. `stands_in_for`: flow
+    logs whose flows are reported from its objects while nothing else delivers them.
     """
 
     flow_log: FlowLog
@@ -72,6 +73,8 @@ class Choice:
     notes: tuple[str, ...] = ()
     excluding: tuple[str, ...] = ()
     covered_by: tuple[str, ...] = ()
+    queue: str = ""
+    stands_in_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

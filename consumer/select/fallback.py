@@ -150,7 +150,7 @@ def _in_trouble(unit: Unit, seen: Seen, rules: Rules) -> tuple[Unit, str]:
         began = replace(
             unit,
             mode=Mode.POLLING,
-            hold_seconds=_hold(unit, seen.now, rules),
+            hold_seconds=hold_seconds(unit.hold_seconds, unit.left_at, seen.now, rules),
             began_from=seen.exported_until,
             swept_until=None,
         )
@@ -158,9 +158,9 @@ def _in_trouble(unit: Unit, seen: Seen, rules: Rules) -> tuple[Unit, str]:
     return unit, ""
 
 
-def _hold(unit: Unit, now: float, rules: Rules) -> float:
+def hold_seconds(last_hold_seconds: float, left_at: float | None, now: float, rules: Rules) -> float:
     """Twice as long as the last time where the last one is not long ago."""
     first = rules.failover_after_seconds
-    if unit.left_at is None or now - unit.left_at > FLAP_FACTOR * max(unit.hold_seconds, first):
+    if left_at is None or now - left_at > FLAP_FACTOR * max(last_hold_seconds, first):
         return first
-    return min(LONGEST_HOLD_SECONDS, max(first, 2 * unit.hold_seconds))
+    return min(LONGEST_HOLD_SECONDS, max(first, 2 * last_hold_seconds))

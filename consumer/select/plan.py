@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -55,12 +55,24 @@ class _Rules:
     otherwise: int
 
 
+RulesByFormat = Mapping[tuple[Place, LogFormat], _Rules]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Rows that start at `since` (Unix seconds) or later are reported by these rules, too."""
+
+    since: float
+    rules: RulesByFormat
+
+
 @dataclass(frozen=True, slots=True)
 class PlanReporting:
-    """Implements Reporting. Immutable; `compile_reporting` makes one."""
+    """Implements Reporting. Immutable; `compile_reporting` makes one. `standing`: places that stand in for others."""
 
-    rules: Mapping[tuple[Place, LogFormat], _Rules] = field(default_factory=lambda: MappingProxyType({}))
+    rules: RulesByFormat = field(default_factory=lambda: MappingProxyType({}))
     cut_offs: Mapping[Place, CutOff] = field(default_factory=lambda: MappingProxyType({}))
+    standing: Mapping[Place, _Standing] = field(default_factory=lambda: MappingProxyType({}))
 
     def rows(self, batch: FlowBatch, rows: Rows, origin: Origin, arrived_at: float) -> Selection:
         """Of `rows`, those that are reported by the way they came; the others by reason."""
@@ -75,6 +87,8 @@ class PlanReporting:
         rules = self.rules.get((place, batch.log_format))
         if rules is not None and len(rows):
             kept = _chosen(batch, rows, rules)
+            if (standing := self.standing.get(place)) is not None:
+                kept = np.union1d(kept, _stood_in(batch, rows, standing, place))
             dropped[NOT_CHOSEN] = len(rows) - len(kept)
             rows = kept
         return Selection(rows, +dropped)
@@ -92,6 +106,14 @@ def _started_before(batch: FlowBatch, rows: Rows, moment: float) -> Rows:
     if "start" not in batch.columns:
         return rows[:0]
     return np.ascontiguousarray(rows[batch.column("start")[rows] < np.uint64(max(0.0, moment))])
+
+
+def _stood_in(batch: FlowBatch, rows: Rows, standing: _Standing, place: Place) -> Rows:
+    """Rows that this place reports in place of another; of a format that tells no start, all that may be."""
+    if "start" in batch.columns:
+        rows = rows[batch.column("start")[rows] >= np.uint64(max(0.0, standing.since))]
+    rules = standing.rules.get((place, batch.log_format))
+    return rows if rules is None else _chosen(batch, rows, rules)
 
 
 def _chosen(batch: FlowBatch, rows: Rows, rules: _Rules) -> Rows:
@@ -136,6 +158,25 @@ def compile_reporting(
         if made is not None:
             rules[key] = made
     return PlanReporting(MappingProxyType(rules), MappingProxyType(dict(cut_offs or {})))
+
+
+def with_stand_ins(
+    reporting: PlanReporting, plan: Plan, places: Mapping[str, Place], failed: Mapping[str, float]
+) -> PlanReporting:
+    """`reporting` while flow logs have failed: id → since when others stand in for it, Unix seconds.
+
+    Who stands in reports what it would if those that failed were not there; those go on, too, as far as they come.
+    """
+    helpers = {
+        name: min(failed[one] for one in choice.stands_in_for if one in failed)
+        for name, choice in plan.choices.items()
+        if failed.keys() & set(choice.stands_in_for)
+    }
+    order = [name for name in plan.order if name not in failed]
+    order += [name for name in helpers if name not in plan.order]
+    rules = compile_reporting(replace(plan, order=tuple(order)), places).rules
+    standing = {places[name]: _Standing(since, rules) for name, since in helpers.items() if name in places}
+    return replace(reporting, standing=MappingProxyType(standing))
 
 
 class _Reporters:

@@ -1,8 +1,12 @@
-"""One agent, three ways at once: a VPC by Kinesis, one polled, one by S3; and an overlap that must be reported once."""
+"""One agent, three ways at once: a VPC by Kinesis, one polled, one by S3; and an overlap that must be reported once.
+
+Then the polled log group goes away, and S3 stands in for it.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from consumer.demo.emulators import ACCOUNT, REGION
 from tests.integration.conftest import MakeEstate
 from tests.support.agent_process import AgentProcess
-from tests.support.estate import wait_until
+from tests.support.estate import Estate, wait_until
 from tests.support.flow_agent import FlowCollector, agent_id, envelope
 from tests.support.flow_bucket import FlowBucket, key, packed
 from tests.support.polling_agent import PolledGroup
@@ -31,6 +35,9 @@ wait_seconds = 1
 
 [polling]
 interval_seconds = 1
+
+[fallback]
+failover_after_seconds = 3
 
 [kcl]
 {kcl}
@@ -108,8 +115,9 @@ def test_three_vpcs_by_three_sources_in_one_agent_lose_and_repeat_nothing(make_e
             raise
         health, samples = agent.health(), agent.metrics()
         print(f"\nall flows of the three VPCs {seconds:.1f} s after the start")
+        assert collector.arrived == dict.fromkeys(range(3 * COUNT), 1)
+        s3_stands_in_for_a_group_that_is_gone(estate, agent, bucket, twin, collector)
         agent.terminate()
-    assert collector.arrived == dict.fromkeys(range(3 * COUNT), 1)
     kinds = {row["source"].partition(" ")[0] for row in health["sources"]}
     assert kinds == {"kinesis", "cloudwatch", "s3"}
     exported = {name: value for name, value in samples.items() if name.startswith("vpcflow_exported_lines_total")}
@@ -117,3 +125,29 @@ def test_three_vpcs_by_three_sources_in_one_agent_lose_and_repeat_nothing(make_e
     objects = {name: value for name, value in samples.items() if name.startswith("vpcflow_objects_total")}
     skipped = [value for name, value in objects.items() if 'outcome="skipped_not_chosen"' in name]
     assert skipped == [1], "the twin's object was left out by its flow log id"
+
+
+def s3_stands_in_for_a_group_that_is_gone(
+    estate: Estate, agent: AgentProcess, bucket: FlowBucket, twin: str, collector: FlowCollector
+) -> None:
+    """Flows that start from the switch on come from the flow log's twin in S3; what started before does not."""
+    (row,) = (one for one in agent.health()["plan"] if one["via"] == POLLED_GROUP)
+    assert row["if_it_fails"] == f"reported from S3, flow log {twin} (bucket {bucket.bucket}), from then on"
+    estate.client("logs").delete_log_group(logGroupName=POLLED_GROUP)
+    seconds = wait_until(lambda: bool(agent.health()["stand_ins"]), "S3 stands in", PATIENCE_SECONDS)
+    print(f"S3 stands in {seconds:.1f} s after the log group went (set: 3 s)")
+    health = agent.health()
+    group = f"{ACCOUNT}/{REGION}/{POLLED_GROUP}"
+    (switch,) = (one for one in health["switches"] if one["log_group"] == group)
+    assert (switch["before"], switch["after"]) == ("chosen", "s3")
+    assert "the log group does not exist" in switch["reason"]
+    assert "reported from S3" in health["components"][f"stand-in {group}"]["reason"]
+    ways = [way for one in health["vpcs"] for way in one["reported_by"]]
+    assert f"S3, in place of CloudWatch ({POLLED_GROUP})" in ways
+    now = int(time.time())
+    bucket.put(key(3, twin), packed(3 * COUNT, COUNT, started_at=now - 3600))
+    bucket.put(key(4, twin), packed(4 * COUNT, COUNT, started_at=now + 1))
+    wait_until(bucket.is_drained, "the end of the queue", PATIENCE_SECONDS)
+    wait_until(lambda: 5 * COUNT - 1 in collector.arrived, "flows from S3", PATIENCE_SECONDS)
+    new = {number for number in collector.arrived if number >= 3 * COUNT}
+    assert new == set(range(4 * COUNT, 5 * COUNT))

@@ -11,7 +11,9 @@ import boto3
 import pytest
 
 from consumer.agent.failover import Failover
+from consumer.agent.standing_in import StandingIn
 from consumer.agent.steering import Steering
+from consumer.agent.switches import Switches
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
@@ -22,6 +24,7 @@ from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
 from consumer.state.cursors import Cursors
+from consumer.state.identity import StateFolder
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer
@@ -46,17 +49,22 @@ class Scene:
         """A new steering with other settings."""
         aws = AwsSettings(region=REGION, regions=(REGION,), attempts=1)
         sessions = Sessions(aws)
+        switches = Switches(self.metrics, self.health, self.clock)
         failover = Failover(
             Rules(),
             Cursors(None, self.clock),
             self.clock,
-            self.metrics,
+            switches,
             self.health,
             self._folder,
             silent_seconds=10.0,
             look_back_seconds=1200.0,
         )
-        self.steering = Steering(Settings(aws=aws, **settings), sessions, failover, self.metrics, self.health)
+        self.standing_in = StandingIn(
+            Rules(), failover.trouble_of, switches, self.metrics, self.health, self.clock, StateFolder(self._folder)
+        )
+        chosen = Settings(aws=aws, **settings)
+        self.steering = Steering(chosen, sessions, failover, self.standing_in, self.metrics, self.health)
         self._keeper = InventoryKeeper(sessions, DiscoverySettings(), Assignments(None), self.clock)
 
     def client(self, service: str) -> Any:

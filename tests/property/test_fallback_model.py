@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from consumer.agent.failover import Failover
 from consumer.agent.probing import BROKEN, Prober
+from consumer.agent.switches import Switches
 from consumer.kcl.leases import Lease, LeaseWatch
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
@@ -64,7 +65,7 @@ class FallbackMachine(RuleBasedStateMachine):
             Rules(FAILOVER, MARGIN),
             self.positions,
             self.clock,
-            Metrics(),
+            Switches(Metrics(), health, self.clock),
             health,
             Path(self.folder.name),
             silent_seconds=25.0,

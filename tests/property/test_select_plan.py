@@ -19,7 +19,7 @@ from consumer.model.delivery import Origin, SourceKind, TextState
 from consumer.model.flow_batch import FlowBatch
 from consumer.model.log_format import LogFormat
 from consumer.model.plan import FlowLog, Plan
-from consumer.select.plan import Place, compile_reporting
+from consumer.select.plan import Place, compile_reporting, with_stand_ins
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 INSIDE = {
@@ -71,7 +71,7 @@ def plan_of(logs: list[FlowLog]) -> Plan:
         (Bucket("lake", REGION, ACCOUNT, (Queue("arn:aws:sqs:eu-west-1:111111111111:news"),)),),
         (),
     )
-    return make_plan(survey, Wishes())
+    return make_plan(survey, Wishes(queues={(ACCOUNT, REGION, "news"): True}))
 
 
 def places_of(logs: Iterable[FlowLog]) -> Mapping[str, Place]:
@@ -168,3 +168,41 @@ def test_every_flow_that_a_working_flow_log_records_is_reported_by_one_place_and
                 if len(selection.rows):
                     told.add((places_of([one])[one.id], one.log_format))
             assert len(told) == (1 if writers else 0)
+
+
+@settings(deadline=None)
+@given(flow_logs(), ROWS, st.sampled_from(FORMATS), st.sampled_from(["/a", "/b", "fl-0", "fl-1"]), st.data())
+def test_while_groups_have_failed_s3_reports_their_flows_from_then_on_and_nothing_else_changes(
+    logs: list[FlowLog], rows: list[tuple[str, str]], log_format: str, where: str, data: st.DataObject
+) -> None:
+    plan = plan_of(logs)
+    of_groups = [one.id for one in logs if one.log_group]
+    failed = dict.fromkeys(data.draw(st.sets(st.sampled_from(of_groups)) if of_groups else st.just(set())), 1003.0)
+    is_object = where.startswith("fl-")
+    place = ("flow log", where) if is_object else (ACCOUNT, where)
+    origin = Origin(
+        SourceKind.S3 if is_object else SourceKind.CLOUDWATCH,
+        account=ACCOUNT,
+        log_group=None if is_object else where,
+        flow_log_id=where if is_object else None,
+    )
+    batch = batch_of(log_format, rows)
+    base = compile_reporting(plan, places_of(logs))
+
+    kept = with_stand_ins(base, plan, places_of(logs), failed).rows(batch, np.arange(len(rows)), origin, 0.0)
+
+    helps = is_object and where in plan.choices and set(plan.choices[where].stands_in_for) & set(failed)
+    helpers = [name for name, one in plan.choices.items() if set(one.stands_in_for) & set(failed)]
+    order = [name for name in plan.order if name not in failed]
+    without = Plan(plan.choices, (*order, *(one for one in helpers if one not in plan.order)), plan.inside)
+    expected = [
+        number
+        for number, (eni, action) in enumerate(rows)
+        if action == "-"
+        or is_reported(plan, logs, place, log_format, eni, action)
+        or (helps and 1000 + number >= 1003 and is_reported(without, logs, place, log_format, eni, action))
+    ]
+    assert kept.rows.tolist() == expected
+    assert kept.dropped.total() == len(rows) - len(expected)
+    assert kept.rows.dtype == base.rows(batch, np.arange(len(rows)), origin, 0.0).rows.dtype
+    assert kept.rows.flags.c_contiguous

@@ -37,16 +37,16 @@ _FIRST_ADDRESS = int(IPv4Address("10.0.0.0"))
 _numbers = itertools.count(1)
 
 
-def line(number: int) -> bytes:
+def line(number: int, started_at: int = 1_795_255_500) -> bytes:
     """One record; its source address (10.0.0.0 + number) and its bytes tell it from others."""
     return (
         f"2 {ACCOUNT} eni-0123456789abcdef0 {IPv4Address(_FIRST_ADDRESS + number)} 192.0.2.7 49152 443 6 1 {number} "
-        "1795255500 1795255560 ACCEPT OK\n"
+        f"{started_at} {started_at + 60} ACCEPT OK\n"
     ).encode()
 
 
-def lines(start: int, count: int) -> bytes:
-    return b"".join(line(number) for number in range(start, start + count))
+def lines(start: int, count: int, started_at: int = 1_795_255_500) -> bytes:
+    return b"".join(line(number, started_at) for number in range(start, start + count))
 
 
 def key(number: int, flow_log: str = "fl-0123456789abcdef0") -> str:
@@ -54,9 +54,9 @@ def key(number: int, flow_log: str = "fl-0123456789abcdef0") -> str:
     return f"{folder}/{ACCOUNT}_vpcflowlogs_{REGION}_{flow_log}_20261121T1005Z_{number:08x}.log.gz"
 
 
-def packed(start: int, count: int) -> bytes:
-    """An object of `count` records as AWS writes it."""
-    return gzip.compress(HEADER + lines(start, count), mtime=0)
+def packed(start: int, count: int, started_at: int = 1_795_255_500) -> bytes:
+    """An object of `count` records as AWS writes it, of flows that started then (Unix seconds)."""
+    return gzip.compress(HEADER + lines(start, count, started_at), mtime=0)
 
 
 @dataclass

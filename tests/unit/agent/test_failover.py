@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from consumer.agent.failover import Failover
 from consumer.agent.fallback_file import FILE_NAME
 from consumer.agent.probing import BROKEN, Prober
+from consumer.agent.switches import Switches
 from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
@@ -39,7 +40,7 @@ class Scene:
             Rules(60.0, 300.0),
             self.positions,
             self.clock,
-            self.metrics,
+            Switches(self.metrics, self.health, self.clock),
             self.health,
             folder,
             silent_seconds=10.0,

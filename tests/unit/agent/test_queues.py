@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.agent.queues import FIRST_PLAN_SECONDS, QueueFactory, is_wanted, queue_tasks
+from consumer.agent.queues import FIRST_PLAN_SECONDS, QueueFactory, queue_tasks
 from consumer.aws.roles import Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.config import Settings
@@ -74,15 +74,6 @@ def test_a_buckets_named_queue_is_read_by_the_plan_or_where_nobody_discovers_at_
     assert (rules.name, rules.requester_pays, rules.has_access) == ("lake", True, False)
 
 
-def test_flow_logs_of_other_sources_are_not_wanted_and_unknown_ones_are() -> None:
-    _, plan = found(Bucket("lake", REGION, ACCOUNT, (Queue(QUEUE),)), settings())
-    assert is_wanted(plan, "fl-1")
-    assert is_wanted(plan, "fl-unknown")
-    assert is_wanted(None, "fl-1")
-    _, without = found(Bucket("lake", REGION, ACCOUNT), settings())
-    assert not is_wanted(without, "fl-1")
-
-
 def test_a_queue_waits_for_the_first_plan_but_not_for_ever(tmp_path: Path) -> None:
     clock, metrics = ManualClock(), Metrics()
     health = Health(clock.now)
@@ -97,6 +88,7 @@ def test_a_queue_waits_for_the_first_plan_but_not_for_ever(tmp_path: Path) -> No
         health,
         clock,
         lambda: plans[0] if plans else None,
+        lambda flow_log: True,
     )
     (task,) = queue_tasks(chosen)
     source = factory.make(task.what).source

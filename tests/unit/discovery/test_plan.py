@@ -122,6 +122,34 @@ def test_what_happens_when_the_source_fails_is_said() -> None:
     assert [one.if_it_fails for one in (polled, bucket, only)] == ["nothing else delivers it"] * 3
 
 
+def test_a_flow_log_in_s3_whose_queue_is_read_stands_in_for_the_one_that_is_chosen() -> None:
+    both = [flow_log("1"), flow_log("2", to="bucket")]
+    read = Wishes(queues={(ACCOUNT, REGION, "news"): True})
+    subscribed = choices(both, read, subscriptions=SUBSCRIBED)
+    polled = choices(both, read)
+    then = "reported from S3, flow log fl-2 (bucket lake), from then on"
+
+    assert subscribed["1"].if_it_fails == f"polled from log group /flow; where that fails, too, {then}"
+    assert polled["1"].if_it_fails == then
+    assert (subscribed["2"].source, subscribed["2"].stands_in_for) == (None, ("fl-1",))
+    assert choices([flow_log("1"), flow_log("2", to="bucket", error="denied")], read)["2"].stands_in_for == ()
+
+
+@pytest.mark.parametrize("queues", [{}, {(ACCOUNT, REGION, "news"): False}], ids=["unnamed", "switched-off"])
+def test_a_queue_that_nobody_reads_makes_no_stand_in(queues: dict[tuple[str, str, str], bool]) -> None:
+    found = choices([flow_log("1"), flow_log("2", to="bucket")], Wishes(queues=queues))
+
+    assert found["1"].if_it_fails == "nothing else delivers it"
+    assert found["2"].stands_in_for == ()
+
+
+def test_a_bucket_that_is_read_for_a_vpc_stands_in_for_the_subnet_that_a_better_source_reports() -> None:
+    found = choices([flow_log("1", resource="subnet-1"), flow_log("2", to="bucket")])
+
+    assert (found["2"].source, found["2"].excluding) == (SourceKind.S3, ("fl-1",))
+    assert found["2"].stands_in_for == ("fl-1",)
+
+
 def test_two_subscriptions_to_one_stream_and_two_formats_in_one_group_are_said() -> None:
     twice = choices([flow_log("1")], subscriptions=(*SUBSCRIBED, Subscription("again", STREAM, STREAM, "")))["1"]
     formats = choices([flow_log("1"), flow_log("2", "vpc-2", fields=29)])
