@@ -20,13 +20,16 @@ from consumer.agent.factories import Factories
 from consumer.agent.failover import Failover
 from consumer.agent.fleet import Fleet
 from consumer.agent.lease_look import LeaseLook
+from consumer.agent.ledger import AgentLedger
 from consumer.agent.probing import Prober
 from consumer.agent.queues import QueueFactory, queue_tasks
+from consumer.agent.readings import GroupReading
 from consumer.agent.repeats import build_repeats
+from consumer.agent.source_ports import keep_ports, with_kept_port
 from consumer.agent.standing_in import StandingIn
-from consumer.agent.steering import GroupReading, Steering
+from consumer.agent.steering import Steering
 from consumer.agent.switches import Switches
-from consumer.assembly import Outlet, build_lanes, is_free_port, own_address, warm_up
+from consumer.assembly import Outlet, build_lanes, own_address, warm_up
 from consumer.aws.lease_table import scan_leases
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
@@ -37,17 +40,13 @@ from consumer.discovery.formats import FormatFinder
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
-from consumer.enrich.join import JoinCounts
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
-from consumer.export.settings import CollectorSettings
 from consumer.kcl.leases import LIVING_FAILOVERS
 from consumer.kcl.properties import lease_table
 from consumer.kcl.settings import KclSettings, StreamSettings
-from consumer.model.delivery import Origin
 from consumer.model.inventory import empty_inventory
 from consumer.model.place import LogGroupKey
-from consumer.model.tally import Tally
 from consumer.pipeline import Pipeline, claim_every_row
 from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
@@ -62,29 +61,6 @@ from consumer.telemetry.server import TelemetryServer
 CONDUCT_SECONDS = 1.0
 SIGNAL_SECONDS = 1.0
 """A signal that the kernel gives to another thread is handled when the main thread wakes."""
-
-
-class AgentLedger:
-    """Tells metrics and health what the pipeline did."""
-
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics = metrics
-        self._health = health
-
-    def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:
-        self._metrics.count_tally(origin.kind, tally)
-        self._metrics.counter("vpcflow_deliveries_total", source=origin.kind).inc()
-        if cut_strings:
-            self._metrics.counter("vpcflow_cut_strings_total").inc(cut_strings)
-
-        for reason, count in unnamed.by_reason().items():
-            self._metrics.counter("vpcflow_unnamed_total", reason=reason).inc(count)
-
-    def dead_letter_holds(self, error: OSError | None) -> None:
-        if error:
-            self._health.set("dead letter", "failing", f"{error}; deliveries wait: free some space")
-        else:
-            self._health.remove("dead letter")
 
 
 class Agent:
@@ -352,24 +328,6 @@ class Agent:
 def silent_seconds(kcl: KclSettings) -> float:
     """How long a shard may go without a call: KCL reads each once in idle_time_ms, with or without records."""
     return max(10.0, 5 * kcl.idle_time_ms / 1000)
-
-
-def with_kept_port(collector: CollectorSettings, state: StateFolder) -> CollectorSettings:
-    """A collector sees a new source port as a new exporter, so the kernel's first choice is kept over restarts.
-
-    A kept port that another program has taken meanwhile is given up: only a port the user chose must be had.
-    """
-    kept = state.recall(f"source_port/{collector.name}")
-    if collector.source_port or not isinstance(kept, int) or not is_free_port(kept):
-        return collector
-    return collector.model_copy(update={"source_port": kept})
-
-
-def keep_ports(outlet: Outlet, state: StateFolder) -> None:
-    """Remember each collector's bound port."""
-    for collector in outlet.exporting_process.collectors:
-        if collector.source_port and not collector.settings.source_port:
-            state.keep(f"source_port/{collector.name}", collector.source_port)
 
 
 def run_agent(settings: Settings) -> int:

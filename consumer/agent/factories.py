@@ -13,8 +13,8 @@ from functools import partial
 from consumer.agent.conductor import Factory, Made
 from consumer.agent.failover import Failover
 from consumer.agent.queues import QueueFactory
+from consumer.agent.readings import GroupReading, StreamReading
 from consumer.agent.standing_in import StandingIn
-from consumer.agent.steering import GroupReading, StreamReading
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions

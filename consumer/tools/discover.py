@@ -17,7 +17,7 @@ import orjson
 from rich.console import Console
 from tomlkit.exceptions import TOMLKitError
 
-from consumer.agent.steering import wishes_of
+from consumer.agent.readings import wishes_of
 from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
 from consumer.config import AccessOptions, Settings

@@ -85,6 +85,7 @@ class FallbackMachine(RuleBasedStateMachine):
         self.other = "absent"
         self.others_stream: list[tuple[float, Event]] = []
         self.others_read = 0
+        self.by_others_shard: set[int] = set()
         self.by_other: set[int] = set()
         self.polled_arrivals: list[tuple[float, float]] = []
         self.counter = 0
@@ -195,7 +196,7 @@ class FallbackMachine(RuleBasedStateMachine):
     def note_polled(self) -> None:
         (row,) = self.failover.details()["fallback"]
         if row["mode"] != Mode.STREAM:
-            span = (row["polled_from"] - MARGIN, self.aws_now)
+            span = (row["polled_from"] - MARGIN, self.aws_now + TICK)  # the last sweep comes before the last switch
             if self.polled_arrivals and self.polled_arrivals[-1][0] == span[0]:
                 self.polled_arrivals.pop()
             self.polled_arrivals.append(span)
@@ -218,6 +219,7 @@ class FallbackMachine(RuleBasedStateMachine):
             if event.arrives_at <= self.aws_now < event.arrives_at + TICK:
                 if self.is_subscribed and self.other != "absent" and event.number % 2:
                     self.others_stream.append((event.arrives_at, event))
+                    self.by_others_shard.add(event.number)
                 elif self.is_subscribed:
                     self.stream.append((event.arrives_at, event))
                 else:
@@ -281,15 +283,18 @@ class FallbackMachine(RuleBasedStateMachine):
 
     def may_repeat(self) -> set[int]:
         """What docs/plan-and-fallback.md leaves open: events that a mended subscription brings later than ids are
-        kept, those that arrived within the margin before it broke, when that was found late, and those that another
-        agent exported while we polled."""
+        kept, those that arrived within the margin before it broke, when that was found late, those that another agent
+        exported while we polled, and those of the last margin that it had not exported when it died."""
         late = {event.number for arrived_at, event in self.stream if arrived_at - event.ingested_at > MARGIN}
         for broke in self.breaks:
             late |= {event.number for event in self.events if broke - MARGIN < event.ingested_at <= broke}
         arrivals = {event.number: event.ingested_at for event in self.events}
-        for number in self.by_other:
-            if any(begin <= arrivals[number] <= end for begin, end in self.polled_arrivals):
-                late.add(number)
+        for number in self.by_others_shard:
+            arrived_at = arrivals[number]
+            for begin, end in self.polled_arrivals:
+                last = end if number in self.by_other else begin + MARGIN
+                if begin <= arrived_at <= last:
+                    late.add(number)
         return late
 
 

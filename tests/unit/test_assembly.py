@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.agent.agent import keep_ports, with_kept_port
+from consumer.agent.source_ports import keep_ports, with_kept_port
 from consumer.assembly import OptionsBuilder, Outlet, build_lanes
 from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess, Record
