@@ -33,11 +33,12 @@ _HANDED_OVER = "the plan gives it to this stream, which has not passed yet what 
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of one pair. `reason`: of its last switch; `trouble`: as it was seen last; `last_arrival`: of its
-    newest event by the stream; `broken`: a probe's finding."""
+    """What is known of one pair. `reason`, `is_shared`: see Kept; `trouble`: as it was seen last; `last_arrival`: of
+    its newest event by the stream; `broken`: a probe's finding."""
 
     unit: Unit = field(default_factory=Unit)
     reason: str = ""
+    is_shared: bool = False
     trouble: str = ""
     last_arrival: float = 0.0
     broken: str = ""
@@ -74,7 +75,9 @@ class Failover:
         self._arrivals: dict[Place, float] = {}
         self._leased: dict[str, Leased] = {}
         self._saved_at = float("-inf")
-        self._groups = {pair: _Group(kept.unit, kept.reason) for pair, kept in self._file.load().items()}
+        self._groups = {
+            pair: _Group(kept.unit, kept.reason, kept.is_shared) for pair, kept in self._file.load().items()
+        }
         self._started_at = clock.now()
 
     def watch(self, stream: str, inner: StreamObserver) -> StreamWatch:
@@ -129,6 +132,7 @@ class Failover:
             unit, switch = step(known.unit, seen, self.rules)
             if switch is not None and switch.before is Mode.STREAM:
                 assert unit.began_from is not None, "set when polling begins"
+                known.is_shared = self._is_shared(pair.stream)
                 self._positions.advance("log_group", pair.group.label(), Position.at(unit.began_from))
             known.unit = unit
             if switch is not None:
@@ -157,7 +161,7 @@ class Failover:
             self._leased.pop(stream, None)
             return
         self._leased[stream] = leased
-        if not leased.trouble:
+        if leased.are_others:
             with self._lock:
                 if (watch := self._watches.get(stream)) is not None:
                     watch.lost()
@@ -176,13 +180,16 @@ class Failover:
 
     def suspects(self) -> list[tuple[Pair, float, float]]:
         """Groups whose stream is well and that are reported by it: with the arrival of their newest event, and the
-        watermark of the stream. A probe may look at them."""
+        watermark of the stream. A probe may look at them. Not where other agents hold some of the shards: what is
+        silent here may come there."""
         with self._lock:
             states = {stream: watch.look() for stream, watch in self._watches.items()}
         found = []
         for pair, known in list(self._groups.items()):
             state = states.get(pair.stream)
-            if state is not None and not state.trouble and known.unit.mode is Mode.STREAM and known.last_arrival:
+            if state is None or self._is_shared(pair.stream):
+                continue
+            if not state.trouble and known.unit.mode is Mode.STREAM and known.last_arrival:
                 found.append((pair, known.last_arrival, state.exported_until))
         return found
 
@@ -198,15 +205,21 @@ class Failover:
         """What went out by polling. A subscription does not tell a group's region, so where two groups of an account
         have one name, only what went out for both counts."""
         spans: dict[Place, list[tuple[float, float] | None]] = {}
+        shared = set()
         for pair, known in list(self._groups.items()):
             place = (pair.group.account, pair.group.name)
             spans.setdefault(place, []).append(known.unit.exported_by_polling())
+            if known.is_shared:
+                shared.add(place)
         found = {}
         for place, every in spans.items():
             whole = [one for one in every if one is not None]
             if len(whole) == len(every):
                 after, until = max(one[0] for one in whole), min(one[1] for one in whole) - self.rules.margin_seconds
-                found[place] = CutOff(after, until, after - self._look_back_seconds)
+                # Where others hold shards nobody here knows since when its subscription has been silent: sure to be
+                # polled is then only what started within the margin, for nothing arrives before it starts.
+                reach = self.rules.margin_seconds if place in shared else self._look_back_seconds
+                found[place] = CutOff(after, until, after - reach)
         return found
 
     def details(self) -> dict[str, Any]:
@@ -234,11 +247,17 @@ class Failover:
         leased = self._leased.get(stream)
         if leased is None:
             return state
+        if leased.are_others and not state.has_shards:
+            return replace(state, trouble="")
         if not leased.trouble:
-            return state if state.has_shards else replace(state, trouble="")
+            return state
         trouble = f"{state.trouble}; {leased.trouble}" if state.trouble else leased.trouble
         since = state.now - (self._clock.monotonic() - leased.since)
         return replace(state, trouble=trouble, exported_until=min(state.exported_until, since))
+
+    def _is_shared(self, stream: str) -> bool:
+        leased = self._leased.get(stream)
+        return leased is not None and leased.is_shared
 
     def _unread(self, stream: str) -> StreamState:
         """A stream without a source: exported up to where the last run left it."""
@@ -252,9 +271,11 @@ class Failover:
             known.last_arrival, known.broken = arrival, ""
         elif not known.last_arrival:
             known.last_arrival = state.exported_until
-        trouble, until = state.trouble, state.exported_until
-        if known.broken and not trouble:
-            trouble, until = known.broken, min(until, known.last_arrival)
+        trouble, until = state.trouble or known.broken, state.exported_until
+        if trouble and not self._is_shared(pair.stream):
+            # What its subscription may have held back since its last event arrived later in CloudWatch than that one;
+            # polling begins a margin earlier than it is told, and so finds it, and nothing that came by the stream.
+            until = min(until, known.last_arrival + self.rules.margin_seconds)
         swept = self._positions.get("log_group", pair.group.label()) if known.unit.is_polled else None
         return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None)
 
@@ -265,7 +286,9 @@ class Failover:
         """Keep what must be known after a death. Also at the end."""
         self._saved_at = self._clock.monotonic()
         try:
-            self._file.save({pair: Kept(known.unit, known.reason) for pair, known in self._groups.items()})
+            self._file.save(
+                {pair: Kept(known.unit, known.reason, known.is_shared) for pair, known in self._groups.items()}
+            )
             self._health.remove("fallback")
         except OSError as error:
             self._health.set("fallback", "failing", f"{self._file.path} cannot be written: {error}")

@@ -24,10 +24,12 @@ log = get_logger("fallback")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One pair as it is kept. `reason`: of its last switch."""
+    """One pair as it is kept. `reason`: of its last switch; `is_shared`: other agents held some of the stream's shards
+    when polling began."""
 
     unit: Unit = field(default_factory=Unit)
     reason: str = ""
+    is_shared: bool = False
 
 
 class FallbackFile:
@@ -49,6 +51,7 @@ class FallbackFile:
                         hold_seconds=one["hold_seconds"],
                     ),
                     one.get("reason", ""),
+                    one.get("is_shared", False),
                 )
                 for one in orjson.loads(self.path.read_bytes())
             }
@@ -70,6 +73,7 @@ class FallbackFile:
                 "swept_until": kept.unit.swept_until,
                 "hold_seconds": kept.unit.hold_seconds,
                 "reason": kept.reason,
+                "is_shared": kept.is_shared,
             }
             for pair, kept in pairs.items()
             if kept.unit.began_from is not None

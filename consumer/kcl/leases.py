@@ -36,11 +36,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """What the leases of a stream say. `trouble`: shards without a living worker, in words; empty = there is none, and
-    all of them are held by other workers than ours. `since`: monotonic moment at which it was otherwise last."""
+    """What the leases of a stream say. `trouble`: shards without a living worker, in words; empty = none is known.
+    `since`: monotonic moment at which it was otherwise last. `is_shared`: another worker holds some; `are_others`:
+    other living workers hold all of them."""
 
-    trouble: str
-    since: float
+    trouble: str = ""
+    since: float = 0.0
+    is_shared: bool = False
+    are_others: bool = False
 
 
 def leases_in(items: Iterable[Item]) -> Iterator[Lease]:
@@ -77,8 +80,8 @@ class LeaseWatch:
         self._worker = worker
         self._seen: dict[str, _Seen] = {}
 
-    def saw(self, leases: Iterable[Lease], now: float) -> Leased | None:
-        """A look at the whole table; None = it says nothing: not yet, or the calls of our own shards say more."""
+    def saw(self, leases: Iterable[Lease], now: float) -> Leased:
+        """A look at the whole table."""
         before, self._seen = self._seen, {}
         for lease in leases:
             known = before.get(lease.shard)
@@ -88,10 +91,11 @@ class LeaseWatch:
             self._seen[lease.shard] = _Seen(lease, since, has_moved)
         every = [one for _, one in sorted(self._seen.items())]
         dead = [one for one in every if now - one.since >= self._living_seconds]
+        others = [one for one in every if one.lease.owner not in ("", self._worker)]
         if dead:
-            return Leased(_reason(dead), min(one.since for one in dead))
-        are_others = all(one.has_moved and one.lease.owner not in ("", self._worker) for one in every)
-        return Leased("", now) if every and are_others else None
+            return Leased(_reason(dead), min(one.since for one in dead), bool(others))
+        are_others = bool(every) and len(others) == len(every) and all(one.has_moved for one in every)
+        return Leased("", now, bool(others), are_others)
 
     def missed(self) -> None:
         """A look that failed: nothing is known, and the next look is the first."""

@@ -54,6 +54,13 @@ class MotoServer:
         self._process.terminate()
         self._process.wait()
 
+    def reset(self) -> None:
+        """Forget everything that was made in it."""
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST"), timeout=30
+        ):
+            pass
+
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.endpoint}/moto-api/", timeout=2) as answer:

@@ -25,6 +25,7 @@ from tests.support.log_pages import Pages
 from tests.unit.sources.test_stream_watch import START, Deaf
 
 GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
+OTHERS = Leased(is_shared=True, are_others=True)
 PAIR = Pair(GROUP, "eu-west-1/flow")
 
 
@@ -165,7 +166,7 @@ def test_an_agent_without_a_shard_polls_nothing_while_others_hold_them_all(scene
     scene.watch.left("a", "leaseLost")
     scene.is_read = False
     for _ in range(15):
-        scene.failover.leased(PAIR.stream, Leased("", scene.clock.monotonic()))
+        scene.failover.leased(PAIR.stream, OTHERS)
         scene.passes(20)
     assert scene.failover.polled() == {}
 
@@ -184,7 +185,7 @@ def test_polling_ends_once_others_have_taken_the_shards_of_our_dead_daemon(scene
     scene.is_read = False
     scene.passes(70)
     assert GROUP in scene.failover.polled()
-    scene.failover.leased(PAIR.stream, Leased("", scene.clock.monotonic()))
+    scene.failover.leased(PAIR.stream, OTHERS)
     scene.passes(70)
     assert scene.failover.polled() == {}
     assert scene.failover.details()["switches"][0]["reason"].endswith("a has no reader: the daemon is killed")
@@ -288,6 +289,28 @@ def test_a_silent_subscription_is_probed_and_polled_while_the_group_has_newer_ev
     bring(scene, scene.clock.now())
     scene.passes(200)
     assert scene.failover.polled() == {}, "its events come again"
+
+
+def test_a_group_that_is_silent_here_while_others_hold_shards_is_not_suspected(scene: Scene) -> None:
+    """Its events may all go through the shards of another agent."""
+    pages = Pages()
+    pages.put(timestamp=START + 100, ingested_at=START + 160)
+    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    bring(scene, START)
+    scene.failover.leased(PAIR.stream, Leased(is_shared=True))
+    for _ in range(1000):
+        scene.passes(1)
+        prober.look(threading.Event())
+    assert (scene.failover.polled(), pages.asked) == ({}, [])
+
+
+def test_what_a_broken_subscription_held_back_before_the_daemon_died_is_polled(scene: Scene) -> None:
+    """The last event came long ago, so polling, with its margin, begins right behind it."""
+    bring(scene, START)
+    scene.passes(1000)
+    scene.is_read = False
+    scene.passes(75)
+    assert scene.failover.details()["fallback"][0]["polled_from"] == START + 300
 
 
 def test_a_quiet_group_without_newer_events_stays_with_its_stream(scene: Scene) -> None:

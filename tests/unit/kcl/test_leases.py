@@ -21,32 +21,32 @@ def item(shard: str, owner: str, counter: int, checkpoint: str = "LATEST") -> di
 def test_a_lease_whose_counter_moves_has_a_living_worker() -> None:
     watch = LeaseWatch(30, "me")
     for second in range(0, 600, 20):
-        assert watch.saw([Lease("a", "one", second), Lease("b", "me", second)], second) is None
+        found = watch.saw([Lease("a", "one", second), Lease("b", "me", second)], second)
+        assert found == Leased("", second, is_shared=True)
 
 
 def test_leases_that_other_living_workers_hold_are_known_to_be_theirs() -> None:
     watch = LeaseWatch(30, "me")
-    assert watch.saw([Lease("a", "one", 1)], 0) is None, "it may be dead"
-    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20)
-    assert watch.saw([Lease("a", "one", 3), Lease("b", "two", 1)], 40) is None, "the second may be dead"
-    assert watch.saw([], 60) is None
+    assert not watch.saw([Lease("a", "one", 1)], 0).are_others, "it may be dead"
+    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20, is_shared=True, are_others=True)
+    assert not watch.saw([Lease("a", "one", 3), Lease("b", "two", 1)], 40).are_others, "the second may be dead"
+    assert watch.saw([], 60) == Leased("", 60)
 
 
 def test_a_lease_that_others_took_from_us_is_theirs_at_once() -> None:
     watch = LeaseWatch(30, "me")
-    assert watch.saw([Lease("a", "me", 1)], 0) is None
-    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20)
+    assert watch.saw([Lease("a", "me", 1)], 0) == Leased("", 0)
+    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20, is_shared=True, are_others=True)
 
 
 def test_a_lease_whose_counter_stands_still_has_none_whoever_owns_it() -> None:
     watch = LeaseWatch(30, "me")
-    assert watch.saw([Lease("a", "one", 7), Lease("b", "two", 1)], 0) is None
-    assert watch.saw([Lease("a", "one", 7), Lease("b", "two", 2)], 20) is None
+    assert watch.saw([Lease("a", "one", 7), Lease("b", "two", 1)], 0).trouble == ""
+    assert watch.saw([Lease("a", "one", 7), Lease("b", "two", 2)], 20).trouble == ""
     leased = watch.saw([Lease("a", "one", 7), Lease("b", "two", 3)], 40)
-    assert leased is not None
     assert leased.since == 0
     assert leased.trouble == "the lease of a is held by no living worker (its owner one does not renew it)"
-    assert watch.saw([Lease("a", "two", 8), Lease("b", "two", 4)], 60) == Leased("", 60), "somebody has taken it"
+    assert watch.saw([Lease("a", "two", 8), Lease("b", "two", 4)], 60).trouble == "", "somebody has taken it"
 
 
 def test_several_shards_of_nobody_are_one_reason_since_the_first_of_them() -> None:
@@ -55,7 +55,6 @@ def test_several_shards_of_nobody_are_one_reason_since_the_first_of_them() -> No
     watch.saw([Lease("a", "one", 2), Lease("b", "", 1)], 20)
     watch.saw([Lease("a", "one", 2), Lease("b", "", 1)], 40)
     leased = watch.saw([Lease("a", "one", 2), Lease("b", "", 1)], 60)
-    assert leased is not None
     assert leased.since == 0
     assert "a is held by no living worker" in leased.trouble
     assert leased.trouble.endswith(", and 1 more")
@@ -69,8 +68,8 @@ def test_after_a_look_that_failed_nothing_is_known() -> None:
     watch = LeaseWatch(30, "me")
     watch.saw([Lease("a", "one", 7)], 0)
     watch.missed()
-    assert watch.saw([Lease("a", "one", 7)], 40) is None
-    assert watch.saw([Lease("a", "one", 7)], 80) is not None
+    assert not watch.saw([Lease("a", "one", 7)], 40).trouble
+    assert watch.saw([Lease("a", "one", 7)], 80).trouble
 
 
 @pytest.mark.parametrize(
@@ -87,4 +86,4 @@ def test_after_a_look_that_failed_nothing_is_known() -> None:
 def test_a_layout_that_is_not_understood_is_unknown_and_never_unhealthy(strange: dict[str, Any]) -> None:
     watch = LeaseWatch(30, "me")
     for second in range(0, 600, 20):
-        assert watch.saw(leases_in([strange, item("b", "me", second)]), second) is None
+        assert watch.saw(leases_in([strange, item("b", "me", second)]), second) == Leased("", second)
