@@ -1,7 +1,7 @@
 """The Logstash netflow codec (`ipfix_definitions => FILE`), and Filebeat, which reads the same files.
 
-Belongs here: their YAML. The codec's format was run with logstash-codec-netflow 4.3.4; Filebeat's loader was read
-(it takes the codec's files for `custom_definitions`). Does not: anything of other collectors.
+Belongs here: their YAML. The codec's format was run with logstash-codec-netflow 4.3.4; Filebeat's with the netflow
+input of Filebeat 7.17.28 (it takes the codec's files for `custom_definitions`). Does not: anything of other collectors.
 
 The codec refuses a template as soon as one element of it is unknown, so every element we may ever send is here. Our
 group is merged beside its own (number 0), which must not be repeated: a group given twice replaces the first.
