@@ -44,6 +44,7 @@ def test_every_flow_written_is_received_and_the_exit_code_says_so(environment: d
     assert " → " in first.group(2)
     assert "\x1b" not in done.stdout
     assert_a_configuration_was_left(done.stdout, tmp_path)
+    assert processes_that_mention(tmp_path) == []
 
 
 def assert_a_configuration_was_left(output: str, below: Path) -> None:
@@ -55,11 +56,13 @@ def assert_a_configuration_was_left(output: str, below: Path) -> None:
     assert (file.parent / "agent.log").stat().st_size > 0
 
 
-def test_an_interrupted_demo_ends_everything_it_started(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_demo_that_is_interrupted_while_it_starts_ends_everything_it_started(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     process = subprocess.Popen(DEMO, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
-        if "first named flow" in line:
+        if "agent started" in line:
             break
     began_at = time.monotonic()
     process.send_signal(signal.SIGINT)
