@@ -133,7 +133,7 @@ def test_a_stream_that_is_cut_off_is_polled_for_and_comes_back_exactly(scene: Sc
     scene.switched("stream", place)
     referee.wait_for_flows("flows by Kinesis again", 50)
     assert not stand_ins(agent)
-    verdict = referee.verdict()
+    verdict = referee.verdict(settle_seconds=2)
     print(verdict)
     assert verdict.lost == ()
     assert verdict.repeated == 0, "the agent lived all the time"
