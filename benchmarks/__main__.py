@@ -16,8 +16,10 @@ STAGES = {
     "export": "encode and export: columns to the wire",
     "whole_job": "whole job",
     "objects": "whole job from objects: text and Parquet",
+    "snapshot": "a snapshot of a large estate, loaded",
+    "swap": "the longest gap between two batches while a large estate is read and swapped",
 }
-"""Module → title, in the order of a record's way."""
+"""Module → title, in the order of a record's way; then what goes on beside it."""
 
 
 def main() -> int:

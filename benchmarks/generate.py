@@ -102,14 +102,20 @@ def text_object(count: int, log_format: LogFormat = V2_FORMAT, seed: int = 1) ->
 
 
 def envelopes(
-    count: int, log_format: LogFormat = V2_FORMAT, seed: int = 1, *, events_each: int = 2_000, is_mixed: bool = False
+    count: int,
+    log_format: LogFormat = V2_FORMAT,
+    seed: int = 1,
+    *,
+    events_each: int = 2_000,
+    is_mixed: bool = False,
+    interfaces: Sequence[Interface] | None = None,
 ) -> Iterator[bytes]:
     """gzip envelopes of at most `events_each` events, `count` in all.
 
     CloudWatch puts events of one log stream, which is one interface, into an envelope. `is_mixed` ignores that and
     takes all interfaces in turn: harder for caches, as with a stream that many interfaces share.
     """
-    interfaces = estate(seed)
+    interfaces = interfaces or estate(seed)
     made = 0
     while made < count:
         number = made // events_each

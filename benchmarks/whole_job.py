@@ -91,7 +91,7 @@ def inventory_of_estate() -> Inventory:
     return build_inventory(merged, indexes, {vpc: 0xC612_0001 + n for n, vpc in enumerate(vpcs)}, 0.0)
 
 
-class _Ledger:
+class Ledger:
     def __init__(self) -> None:
         self.total = Tally()
 
@@ -124,7 +124,7 @@ def run_deliveries(
 ) -> tuple[float, int, int]:
     """Seconds, records and octets of one pass, making the deliveries included; raises when a datagram did not arrive
     or the counts are off."""
-    clock, ledger = SystemClock(), _Ledger()
+    clock, ledger = SystemClock(), Ledger()
     with Drain(cpu=1) as drain:
         collector = CollectorSettings(
             name="drain", address=f"127.0.0.1:{drain.port}", rate=0, segmentation_offload=has_offload
@@ -135,7 +135,7 @@ def run_deliveries(
                 formats=lambda _: [log_format],
                 inventory=lambda: inventory,
                 exporter=outlet.exporting_process,
-                keep_rejects=_no_rejects,
+                keep_rejects=no_rejects,
                 ledger=ledger,
                 clock=clock,
                 abort=threading.Event(),
@@ -153,7 +153,7 @@ def run_deliveries(
     return seconds, counts.records, counts.octets
 
 
-def _no_rejects(origin: Origin, rejects: Sequence[Reject]) -> None:
+def no_rejects(origin: Origin, rejects: Sequence[Reject]) -> None:
     raise AssertionError(f"{origin}: {rejects[:3]}")
 
 

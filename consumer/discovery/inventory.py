@@ -20,7 +20,7 @@ from consumer.discovery.estate import Part
 from consumer.discovery.look_up import UnknownInterfaces
 from consumer.discovery.own_names import read_names
 from consumer.discovery.parallel import side_by_side
-from consumer.discovery.part_file import load_part, part_file, save_part
+from consumer.discovery.part_file import load_part, outline_of, part_file, save_part
 from consumer.discovery.reading import Problem, read_interfaces, read_part
 from consumer.discovery.settings import DiscoverySettings
 from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
@@ -31,6 +31,9 @@ from consumer.telemetry.logs import get_logger
 
 FETCH_EVERY_SECONDS, FETCH_AGAIN_SECONDS = 86_400.0, 3_600.0
 """How often AWS's address ranges are fetched (they change a few times a week), and how soon again after a failure."""
+SMALL_PART = 100
+"""Interfaces up to which a part is kept in memory whole. Of larger ones only the outline is, the rest is on disk: with
+200,000 interfaces the agent of benchmarks/swap.py took 440 MB instead of 650."""
 SMALL_ESTATE = 2_000
 """Interfaces up to which a snapshot is built right here: 0.1 s, less than a process of its own takes to start."""
 
@@ -52,8 +55,8 @@ class Refresh:
 class InventoryKeeper:
     """Mutable; `restore` and `refresh` are called by one thread at a time, `inventory` may be read by any.
 
-    Holds one part per (access, region); a target that fails keeps its old part, and one that is no longer wanted goes.
-    `folder`: where parts and snapshot outlive a restart; None = nowhere.
+    Holds one part per (access, region), of a large one the outline; a target that fails keeps its old part, and one
+    that is no longer wanted goes. `folder`: where parts and snapshot outlive a restart; None = nowhere.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class InventoryKeeper:
         self._parallel_targets = parallel_targets
         self._folder = folder
         self._parts: dict[Target, Part] = {}
+        self._outlined: set[Target] = set()
         self._inventory = empty_inventory()
         self._next_look_up = 0.0
         self._next_ranges = 0.0
@@ -155,7 +159,9 @@ class InventoryKeeper:
         problem: VpcflowError | None = None
         accounts = {target: part.account for target, part in self._parts.items()}
         for target, ids in unknown.take(accounts):
-            old = self._parts[target]
+            old = self._whole(target)
+            if old is None:
+                continue
             try:
                 part = read_interfaces(self._sessions, target, old, ids, owner_tags=self._settings.owner_tags)
             except VpcflowError as error:
@@ -163,8 +169,7 @@ class InventoryKeeper:
                 continue
             if part is not old:
                 found += len({one.id for one in part.interfaces}.intersection(ids))
-                self._parts[target] = part = replace(part, is_unused=False)
-                self._keep(target, part)
+                self._parts[target] = self._keep(target, replace(part, is_unused=False))
         if found:
             self._inventory = self._build(self._clock.now(), stop or threading.Event())
             done = self._clock.monotonic()
@@ -174,18 +179,29 @@ class InventoryKeeper:
         return found
 
     def _read(self, target: Target, now: float, *, may_be_unused: bool) -> tuple[Part | None, list[Problem]]:
-        old = self._parts.get(target)
-        if old is None and self._folder:
-            old = load_part(part_file(self._folder, target))
+        old = self._whole(target)
         part, problems = read_part(
             self._sessions, target, old, now, may_be_unused=may_be_unused, owner_tags=self._settings.owner_tags
         )
-        if part is not None and part is not old:
-            self._keep(target, part)
-        return part, problems
+        if part is not None and (part is not old or target in self._outlined):
+            part = self._keep(target, part)
+        return part or self._parts.get(target), problems
 
-    def _keep(self, target: Target, part: Part) -> None:
-        self._try_to_save(lambda folder: save_part(part, part_file(folder, target)))
+    def _whole(self, target: Target) -> Part | None:
+        """Everything that was last read there."""
+        part = self._parts.get(target)
+        if self._folder and (part is None or target in self._outlined):
+            return load_part(part_file(self._folder, target))
+        return part
+
+    def _keep(self, target: Target, part: Part) -> Part:
+        """On disk, where there is one; returns what is to be kept in memory."""
+        is_kept = self._try_to_save(lambda folder: save_part(part, part_file(folder, target)))
+        if is_kept and len(part.interfaces) > SMALL_PART:
+            self._outlined.add(target)
+            return outline_of(part)
+        self._outlined.discard(target)
+        return part
 
     def _build(self, now: float, stop: threading.Event) -> Inventory:
         """The first who reads an account and region counts."""
@@ -199,29 +215,35 @@ class InventoryKeeper:
             except (OSError, ProtocolError) as error:
                 self._log.warning("the inventory is laid out in the agent itself", reason=str(error))
             else:
-                built = load_snapshot(file)
+                built = self._take(file)
                 if built is not None:
                     return built
         self._assignments.reload()
-        parts = (self._parts[target] for target in chosen.values())
+        parts = (self._whole(target) or self._parts[target] for target in chosen.values())
         inventory = build(parts, self._settings, self._assignments, now, self._folder)
         self._try_to_save(lambda folder: save_snapshot(inventory, folder / "snapshot"))
         return inventory
+
+    def _take(self, file: Path) -> Inventory | None:
+        """The snapshot that another process built; None when it cannot be used."""
+        return load_snapshot(file)
 
     @property
     def _snapshot_file(self) -> Path:
         assert self._folder is not None, "asked for only where there is one"
         return self._folder / "snapshot"
 
-    def _try_to_save(self, save: Callable[[Path], None]) -> None:
-        """What cannot be kept costs names after the next restart, nothing now."""
+    def _try_to_save(self, save: Callable[[Path], None]) -> bool:
+        """Whether it is on disk. What cannot be kept costs names after the next restart, nothing now."""
         if self._folder is None:
-            return
+            return False
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             save(self._folder)
         except OSError as error:
             self._log.warning("the inventory was not kept", folder=str(self._folder), reason=str(error))
+            return False
+        return True
 
     def _forget_files(self) -> None:
         """Parts of targets that nobody asks for any more go."""

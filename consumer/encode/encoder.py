@@ -117,7 +117,7 @@ class Encoder:
             sorting.sort_by_key(rows, self._keys, self._counts, ordered)
         if plan.lost_packets is not None:
             joined = with_lost_packets(batch, joined, plan.lost_packets)
-        self._names.use(joined.tables)
+        bases = self._write_names(joined, rows, plan)
         other_rows, others = _NO_ROWS, NO_BLOBS
         if plan.others:
             other_rows, others = describe_other_fields(batch, rows, plan.others)
@@ -129,7 +129,9 @@ class Encoder:
             end = begin + int(self._counts[code])
             layout = plan.layout(code)
             templates[layout.template_id] = layout.template
-            self._write(output, batch, ordered[begin:end], joined, plan, layout, meanings, domain, other_rows, others)
+            self._write(
+                output, batch, ordered[begin:end], joined, plan, layout, meanings, domain, bases, other_rows, others
+            )
             begin = end
         return output.result(domain, templates)
 
@@ -150,6 +152,15 @@ class Encoder:
             )
         self._last_plan = (batch.columns, joined.columns, plan)
         return plan
+
+    def _write_names(self, joined: JoinedColumns, rows: Rows, plan: FormatPlan) -> NDArray[np.uint64]:
+        """Where the names of each reference of the plan begin; those that `rows` refer to are written."""
+        self._names.use(joined.tables)
+        references = [(joined.columns[name].table, columns) for name, columns in plan.references]
+        bases = self._names.prepare(references)
+        for (name, _), reference in zip(plan.references, references, strict=True):
+            self._names.write(reference, joined.words, rows, joined.columns[name].word)
+        return np.array(bases or [0], dtype=np.uint64)
 
     def _new_output(self, rows: int, message_limit: int) -> _Output:
         """Each record may need a message of its own, so room for that is taken; memory never touched costs nothing."""
@@ -188,12 +199,11 @@ class Encoder:
         layout: Layout,
         meanings: NDArray[np.uint8],
         domain: int,
+        name_bases: NDArray[np.uint64],
         other_rows: Rows,
         others: Blobs,
     ) -> None:
         """Append the messages of one template."""
-        bases = [self._names.base(joined.columns[name].table, columns) for name, columns in plan.references]
-        name_bases = np.array(bases or [0], dtype=np.uint64)
         names = self._names.blobs
         vocabulary = batch.vocabulary
         message_size = max(output.message_size, layout.smallest_message_size)

@@ -334,6 +334,24 @@ def test_a_large_estate_is_laid_out_by_a_process_of_its_own_with_the_same_result
         assert there.interfaces.integers[name].tolist() == here.interfaces.integers[name].tolist()
 
 
+def test_what_is_kept_on_disk_only_is_not_forgotten(
+    aws: FaultyAws, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.discovery.inventory.SMALL_PART", 0)
+    keeping = Keeping(network, tmp_path / "a.sqlite", folder=tmp_path / "inventory")
+    first = keeping.refresh()
+    assert not any(part.instances for part in first.parts.values()), "nothing but outlines in memory"
+    assert all(one.vpc_id for part in first.parts.values() for one in part.interfaces)
+
+    member_fault(aws, DENIED)
+    second = keeping.refresh()
+
+    assert second.problems
+    for host in network.hosts:
+        assert words(second.inventory, host) == words(first.inventory, host)
+    assert len(second.inventory.history.rows) == 0, "an outline is not compared with what was read"
+
+
 def test_a_used_up_pool_is_told_by_that_process_too(
     aws: FaultyAws, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ _KERNELS = {
     "sort_by_key": sorting.sort_by_key,
     "write_records": records.write_records,
     "write_blobs": names._write_blobs,
+    "unwritten": names._unwritten,
 }
 _LINE = b"2 123456789012 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 4 1700000000 1700000060 ACCEPT OK\n"
 
