@@ -35,7 +35,7 @@ BACK = (
     '"after":"returning"',
     '"after":"leaving"',
     '"after":"stream"',
-    '"event":"source ends"',
+    '"event":"source stops"',
 )
 POINTS = (*AWAY, *BACK)
 """What the agent logs on its way from the stream to polling, and back."""
