@@ -84,8 +84,8 @@ def _telling(ranges: Iterable[AwsRange]) -> Iterable[AwsRange]:
 
 @cache
 def shipped_ranges() -> AwsRanges:
-    """What came with this version (made by AWS on 2022-09-01, without prefixes that say no more than others); nothing
-    when it is missing. Read once: it takes half a second."""
+    """What came with this version (without prefixes that say no more than others); nothing when it is missing. Read
+    once: it takes half a second. `scripts/aws_ranges.py` renews it."""
     file = files("consumer.discovery") / SHIPPED
     try:
         return parse_ranges(gzip.decompress(file.read_bytes()))
