@@ -28,7 +28,7 @@ lint: setup ## format, lint, types, import rules, generated docs
 	@$(BIN) scripts.check
 
 # Two workers; tests with a JVM share one of them, so they run one at a time (tests/conftest.py). A skip is a failure.
-test: lint ## lint and all tests, the real KCL daemon included (25 minutes on two cores)
+test: lint ## lint and all tests, the real KCL daemon included (10 minutes on two cores)
 	@$(PYTEST) -n 2 --dist loadgroup -m "not foreign and not soak"
 
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2, Telegraf …) read what we send
@@ -41,8 +41,9 @@ image: setup ## the container image, with docker, podman or buildah; TARGET=agen
 bench: setup ## speed: stage by stage and whole job, beside its floor and a peer
 	@$(BIN) benchmarks
 
-soak: setup ## long runs: outages of minutes, every kill point, a million records into nfcapd
+soak: setup ## long runs: outages of minutes, every kill point, a million records into nfcapd, new examples for properties
 	@$(BIN) scripts.collectors
+	@$(PYTEST) -n 2 tests/property -m "not soak" --hypothesis-profile "new examples"
 	@$(PYTEST) -m soak --timeout 3600
 
 docs: setup ## write the generated pages of docs/ and the sample configuration anew
