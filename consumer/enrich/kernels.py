@@ -13,10 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-COMPILED: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-INLINED: dict[str, Any] = {**COMPILED, "forceinline": True}
-"""`_nrt` False: else every array handed to a helper is reference-counted with locked instructions, which made a row
-123 ns instead of 15. It only forbids making arrays, and no kernel here does."""
+from consumer.model.compiling import HELPER, KERNEL
 
 UNSEEN = -1
 """In a table by vocabulary id: nobody looked this string up yet. Rows are ≥ 0, codes of the history ≤ -2."""
@@ -94,7 +91,7 @@ _IPV4_PREFIX_MASK = np.uint64(0xFFFFFFF0)  # /28 in the low half
 _IPV6_PREFIX_MASK = np.uint64(0xFFFF000000000000)  # /80: the upper 16 bits of the low half
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def hash_of(scope: np.uint64, high: np.uint64, low: np.uint64) -> np.uint64:
     """Hash of a key."""
     mixed = scope * _MIX_SCOPE ^ high * _MIX_HIGH ^ low * _MIX_LOW
@@ -102,7 +99,7 @@ def hash_of(scope: np.uint64, high: np.uint64, low: np.uint64) -> np.uint64:
     return mixed ^ (mixed >> _FOLD)
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def row_at(tables, code, moment):  # type: ignore[no-untyped-def]
     """Row of a code of the history (≤ -2) at a moment; any other number is itself. Unknown moments are now."""
     if code >= -1:
@@ -117,7 +114,7 @@ def row_at(tables, code, moment):  # type: ignore[no-untyped-def]
     return tables.turn_rows[place]
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def find(slots, bits, scope, high, low):  # type: ignore[no-untyped-def]
     """Endpoint row of one key: > 0 found, 0 not there, -1 ambiguous, less: a code of the history."""
     place = np.int64(hash_of(scope, high, low) >> (_WORD_BITS - bits))
@@ -128,7 +125,7 @@ def find(slots, bits, scope, high, low):  # type: ignore[no-untyped-def]
     return np.int64(0)
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def find_in_vpc(tables, vpc, high, low, family):  # type: ignore[no-untyped-def]
     """Endpoint row of an address in one VPC: the address itself, else the prefix delegated to an interface."""
     scope = (np.uint64(vpc) << _VPC_SHIFT) | family
@@ -139,13 +136,13 @@ def find_in_vpc(tables, vpc, high, low, family):  # type: ignore[no-untyped-def]
     return find(tables.slots, tables.bits, scope | _PREFIX, high, low & mask)
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def is_below(one, other):  # type: ignore[no-untyped-def]
     """1 when one < other, else 0, for any words: the borrow of their difference."""
     return ((~one & other) | ((~one | other) & (one - other))) >> _SIGN
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def longest_match(tables, number, high, low, family):  # type: ignore[no-untyped-def]
     """Packed value of the longest network of list `number` that holds the address; 0 when none does.
 
@@ -172,7 +169,7 @@ def longest_match(tables, number, high, low, family):  # type: ignore[no-untyped
     return np.int64(tables.net_values[place])
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def outside(tables, named, high, low, family):  # type: ignore[no-untyped-def]
     """(row, 1 when it is only AWS's range) of an address that no VPC holds, by the user's names of list `named`.
 
@@ -202,7 +199,7 @@ def outside(tables, named, high, low, family):  # type: ignore[no-untyped-def]
     return row, is_range
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def resolve(tables, view, high, low, family):  # type: ignore[no-untyped-def]
     """(endpoint row, way) of an address as `view` sees it. Never a flat map.
 
@@ -242,7 +239,7 @@ def resolve(tables, view, high, low, family):  # type: ignore[no-untyped-def]
     return row, path
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def end_of(tables, words, at, word, view, hop, moment):  # type: ignore[no-untyped-def]
     """(endpoint row, way) of one end of a record, whose address is in column `word`, as `view` sees it.
 
@@ -260,7 +257,7 @@ def end_of(tables, words, at, word, view, hop, moment):  # type: ignore[no-untyp
     return row_at(tables, row, moment), path
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def stated_path(traffic_path):  # type: ignore[no-untyped-def]
     """Way that the field traffic-path states without doubt, else 0."""
     if traffic_path == 3:
@@ -276,7 +273,7 @@ def stated_path(traffic_path):  # type: ignore[no-untyped-def]
     return np.int64(0)
 
 
-@njit(**INLINED)
+@njit(**HELPER)
 def narrowed_path(traffic_path, known):  # type: ignore[no-untyped-def]
     """The way our metadata says, where the record leaves it open; what contradicts the record is not believed."""
     if traffic_path == 1:
@@ -287,7 +284,7 @@ def narrowed_path(traffic_path, known):  # type: ignore[no-untyped-def]
     return known
 
 
-@njit(**COMPILED)
+@njit(**KERNEL)
 def new_ids(words, rows, begin, column, table, found):  # type: ignore[no-untyped-def]
     """Vocabulary ids in `column` of rows[begin:] that `table` has not seen, each once, into `found`; returns how many.
 
@@ -303,7 +300,7 @@ def new_ids(words, rows, begin, column, table, found):  # type: ignore[no-untype
     return count
 
 
-@njit(**COMPILED)
+@njit(**KERNEL)
 def join_rows(  # type: ignore[no-untyped-def]
     words,
     rows,

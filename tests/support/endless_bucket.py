@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import gzip
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from tests.support.flow_bucket import ACCOUNT, HEADER, REGION, lines
+from tests.support.loopback import LoopbackServer
 
 MEMBER_RECORDS = 40_000
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 
-class EndlessBucket:
+class EndlessBucket(LoopbackServer):
     """`object_count` objects of at least `unpacked_bytes` each."""
 
     def __init__(self, object_count: int, unpacked_bytes: int) -> None:
@@ -33,18 +31,7 @@ class EndlessBucket:
         class Handler(_Handler):
             endless = bucket
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     @property
     def size_bytes(self) -> int:

@@ -8,10 +8,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from tests.support.loopback import LoopbackServer
 
 THROTTLED = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
 
@@ -93,7 +95,7 @@ class TcpProxy:
         source.close()
 
 
-class ThrottlingProxy:
+class ThrottlingProxy(LoopbackServer):
     """An endpoint in front of moto; `refuses(operation)` says whether a call (`FilterLogEvents`) is throttled."""
 
     def __init__(self, endpoint: str, refuses: Callable[[str], bool]) -> None:
@@ -129,18 +131,4 @@ class ThrottlingProxy:
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the base class's word
                 return None
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="throttling proxy")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
