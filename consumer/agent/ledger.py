@@ -24,7 +24,6 @@ class AgentLedger:
         self._metrics.counter("vpcflow_deliveries_total", source=origin.kind).inc()
         if cut_strings:
             self._metrics.counter("vpcflow_cut_strings_total").inc(cut_strings)
-
         for reason, count in unnamed.by_reason().items():
             self._metrics.counter("vpcflow_unnamed_total", reason=reason).inc(count)
 

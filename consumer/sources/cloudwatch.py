@@ -193,17 +193,16 @@ class CloudWatchSource:
     def _sweep(self, position: Position, process: Process, stop: threading.Event) -> tuple[Position, int]:
         """Everything since the position, in chunks; the position moves after each, and wholly after the last."""
         began = self._clock.monotonic()
-        known = position
-        start = min(known.exported_until, self._now()) - self._settings.look_back_seconds
+        start = min(position.exported_until, self._now()) - self._settings.look_back_seconds
         page_count, began_at = 0, 0.0
         for window in windows(start, self._now()):
-            for _ in self._delivered(window, known, process, stop):
+            for _ in self._delivered(window, position, process, stop):
                 page_count += 1
                 # As AWS's clock showed it when the sweep began: known only once it has answered.
                 began_at = began_at or self._now() - (self._clock.monotonic() - began) - _CLOCK_SECONDS
             began_at = began_at or self._now() - (self._clock.monotonic() - began) - _CLOCK_SECONDS
             if window.end is not None:
-                known = self._advance(Position(min(window.end, began_at), min(known.swept_until, began_at)))
+                position = self._advance(Position(min(window.end, began_at), min(position.swept_until, began_at)))
         return self._advance(Position.at(began_at)), page_count
 
     def _advance(self, position: Position) -> Position:
