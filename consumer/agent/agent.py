@@ -42,7 +42,6 @@ from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
-from consumer.kcl.leases import LIVING_FAILOVERS
 from consumer.kcl.properties import lease_table
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.inventory import empty_inventory
@@ -161,14 +160,7 @@ class Agent:
             settings.fallback.lease_look_seconds,
             clock,
         )
-        self._repeats = build_repeats(
-            settings.repeats,
-            settings.polling,
-            settings.fallback,
-            LIVING_FAILOVERS * settings.kcl.failover_ms / 1000,
-            state.path,
-            clock,
-        )
+        self._repeats = build_repeats(settings, state.path, clock)
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
 

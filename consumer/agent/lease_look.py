@@ -15,8 +15,8 @@ from typing import Any
 
 from consumer.clock import Clock
 from consumer.errors import VpcflowError
-from consumer.kcl.leases import LIVING_FAILOVERS, Leased, LeaseWatch, leases_in
-from consumer.kcl.properties import lease_failover_seconds, worker_id
+from consumer.kcl.leases import Leased, LeaseWatch, leases_in
+from consumer.kcl.properties import living_seconds, worker_id
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.telemetry.logs import get_logger
 
@@ -71,8 +71,8 @@ class LeaseLook:
     def _look(self, key: str, stream: StreamSettings) -> Leased | None:
         watch = self._watches.get(key)
         if watch is None:
-            living_seconds = LIVING_FAILOVERS * lease_failover_seconds(self._kcl, stream)
-            watch = self._watches[key] = LeaseWatch(living_seconds, worker_id(self._worker(), stream))
+            worker = worker_id(self._worker(), stream)
+            watch = self._watches[key] = LeaseWatch(living_seconds(self._kcl, stream), worker)
         try:
             items = self._read(stream)
         except VpcflowError as error:

@@ -16,8 +16,10 @@ from types import MappingProxyType
 import numpy as np
 
 from consumer.clock import Clock
+from consumer.config import Settings
 from consumer.decode.decoder import Decoded
 from consumer.errors import Stopped
+from consumer.kcl.properties import living_seconds
 from consumer.model.delivery import SourceKind
 from consumer.model.flow_batch import Rows, Words
 from consumer.select.identity import PLACE_LIMIT, identify
@@ -31,8 +33,6 @@ from consumer.select.repeats import (
     is_sound,
 )
 from consumer.select.selection import REPEAT, Selection
-from consumer.select.settings import FallbackSettings, RepeatsSettings
-from consumer.sources.polling import PollingSettings
 from consumer.state.mapped import MappedWords
 from consumer.state.places import Places
 from consumer.telemetry.logs import get_logger
@@ -143,32 +143,30 @@ class RepeatFilter:
             self._allowed = wanted
 
 
-def build_repeats(
-    settings: RepeatsSettings,
-    polling: PollingSettings,
-    fallback: FallbackSettings,
-    lease_seconds: float,
-    folder: Path | None,
-    clock: Clock,
-) -> RepeatFilter | None:
-    """What went out already, by the two ways that carry event ids; None when it is switched off.
-
-    What came by Kinesis is polled again when its stream fails: after the time that takes to be known, and a pass.
-    `lease_seconds`: after which a look at a lease shows that nobody holds it.
-
-    Polling sees an event again at every sweep, and each time it is remembered anew: two sweeps in addition will do.
-    """
-    if not settings.memory_mb:
+def build_repeats(settings: Settings, folder: Path | None, clock: Clock) -> RepeatFilter | None:
+    """What went out already, by the two ways that carry event ids; None when it is switched off."""
+    if not settings.repeats.memory_mb:
         return None
-    remember = {
-        SourceKind.KINESIS: settings.margin_seconds
+    return RepeatFilter(folder, settings.repeats.memory_mb * 1_000_000, remembered_seconds(settings), clock)
+
+
+def remembered_seconds(settings: Settings) -> dict[SourceKind, float]:
+    """For how long an event is remembered, by the way it came.
+
+    What came by Kinesis is polled again when its stream fails: after the time that takes to be known, at the latest by
+    a lease that nobody holds, and a pass. Polling sees an event again at every sweep, and each time it is remembered
+    anew: two sweeps in addition will do.
+    """
+    repeats, polling, fallback = settings.repeats, settings.polling, settings.fallback
+    lease_seconds = max(living_seconds(settings.kcl, stream) for stream in (None, *settings.streams))
+    return {
+        SourceKind.KINESIS: repeats.margin_seconds
         + lease_seconds
         + fallback.lease_look_seconds
         + fallback.failover_after_seconds
         + 2 * polling.interval_seconds,
-        SourceKind.CLOUDWATCH: settings.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
+        SourceKind.CLOUDWATCH: repeats.margin_seconds + 2 * max(polling.sweep_seconds, polling.interval_seconds),
     }
-    return RepeatFilter(folder, settings.memory_mb * 1_000_000, remember, clock)
 
 
 def _open(folder: Path | None, size: int, in_use: Callable[[], set[int]]) -> tuple[MappedWords | None, Places]:

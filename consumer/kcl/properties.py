@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from consumer.errors import ConfigurationError, Fault
+from consumer.kcl.leases import LIVING_FAILOVERS
 from consumer.kcl.settings import KclSettings, StreamSettings
 
 APPLICATION_LIMIT = 128
@@ -65,10 +66,11 @@ def lease_table(kcl: KclSettings, stream: StreamSettings) -> str:
     return _own(stream, "tableName") or application_name(kcl, stream)
 
 
-def lease_failover_seconds(kcl: KclSettings, stream: StreamSettings) -> float:
-    """After how long without renewal KCL takes a lease to be free."""
-    own = _own(stream, "failoverTimeMillis")
-    return (int(own) if own.isdigit() else kcl.failover_ms) / 1000
+def living_seconds(kcl: KclSettings, stream: StreamSettings | None) -> float:
+    """A lease that was not renewed for so long has no living worker. `stream` None: one without properties of its own,
+    as discovery finds them."""
+    own = _own(stream, "failoverTimeMillis") if stream else ""
+    return LIVING_FAILOVERS * (int(own) if own.isdigit() else kcl.failover_ms) / 1000
 
 
 def _own(stream: StreamSettings, name: str) -> str:

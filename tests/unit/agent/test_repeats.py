@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.agent.repeats import FILE_NAME, PLACES_NAME, RepeatFilter
+from consumer.agent.repeats import FILE_NAME, PLACES_NAME, RepeatFilter, remembered_seconds
+from consumer.config import Settings
 from consumer.decode.decoder import Decoded
 from consumer.errors import Stopped
+from consumer.kcl.properties import living_seconds
+from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.tally import Tally
 from consumer.select.selection import REPEAT
@@ -238,3 +241,13 @@ def test_more_events_than_there_is_memory_for_may_repeat_and_are_counted(tmp_pat
     assert repeats.forgotten() == 24_000
     assert repeats.remembered() == 16_000
     assert send(repeats, range(24_000, 40_000, 1000)) == []
+
+
+def test_what_came_by_a_stream_is_remembered_until_a_look_at_its_own_leases_could_end() -> None:
+    """A stream's own failoverTimeMillis makes the look longer than kcl.failover_ms says."""
+    slow = StreamSettings(name="flow", region="us-east-1", properties={"FailoverTimeMillis": "120000"})
+    usual, patient = Settings(), Settings(streams=(slow,))
+
+    assert living_seconds(patient.kcl, slow) == 360
+    more = remembered_seconds(patient)[SourceKind.KINESIS] - remembered_seconds(usual)[SourceKind.KINESIS]
+    assert more == living_seconds(patient.kcl, slow) - living_seconds(usual.kcl, None)
