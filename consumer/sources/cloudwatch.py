@@ -196,10 +196,8 @@ class CloudWatchSource:
         start = min(position.exported_until, self._now()) - self._settings.look_back_seconds
         page_count, began_at = 0, 0.0
         for window in windows(start, self._now()):
-            for _ in self._delivered(window, position, process, stop):
-                page_count += 1
-                # As AWS's clock showed it when the sweep began: known only once it has answered.
-                began_at = began_at or self._now() - (self._clock.monotonic() - began) - _CLOCK_SECONDS
+            page_count += sum(1 for _ in self._delivered(window, position, process, stop))
+            # As AWS's clock showed it when the sweep began: known only once it has answered.
             began_at = began_at or self._now() - (self._clock.monotonic() - began) - _CLOCK_SECONDS
             if window.end is not None:
                 position = self._advance(Position(min(window.end, began_at), min(position.swept_until, began_at)))
