@@ -150,7 +150,9 @@ class Agent:
             self._queues,
             worker,
         )
-        self._prober = Prober(self._failover, self._calls_of, settings.fallback.probe_seconds, clock)
+        self._prober = Prober(
+            self._failover, self._calls_of, self._factories.share, settings.fallback.probe_seconds, clock
+        )
         self._lease_look = LeaseLook(
             self._steering.streams,
             self._leases_of,
@@ -243,7 +245,13 @@ class Agent:
         """What /health says beside the conditions."""
         sources = self._conductor.status() if self._conductor else []
         slot = {"slot": self._fleet.slot} if self._fleet else {}
-        return {"agent": self._state.agent_id, **slot, "sources": sources, **self._steering.details()}
+        return {
+            "agent": self._state.agent_id,
+            **slot,
+            "sources": sources,
+            **self._steering.details(),
+            **self._factories.details(),
+        }
 
     def _enter(self, fleet: Fleet) -> bool:
         """Claim a slot; false when a stop came first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from consumer.agent.conductor import Factory, Made
 from consumer.agent.failover import Failover
@@ -23,7 +24,7 @@ from consumer.config import Settings
 from consumer.errors import RefusedError
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
-from consumer.sources.budget import Budget
+from consumer.sources.budget import Budget, Share
 from consumer.sources.cloudwatch import CloudWatchSource
 from consumer.sources.cloudwatch_report import PollingReport
 from consumer.sources.kinesis import KinesisSource
@@ -90,7 +91,8 @@ class Factories:
         return Made(source, report.forget, watch.failed)
 
     def cloudwatch(self, reading: GroupReading) -> Made:
-        report = PollingReport(reading.key, self._metrics, self._health, self._clock)
+        share = self.share(reading.key)
+        report = PollingReport(reading.key, share, self._metrics, self._health, self._clock)
         watch = self._standing_in.watch(reading.key, report)
 
         def forget() -> None:
@@ -102,7 +104,7 @@ class Factories:
             self.log_events(reading),
             self._settings.polling,
             self._positions,
-            self.budget(reading.key),
+            share,
             self._clock,
             watch,
             margin_seconds=float(self._settings.repeats.margin_seconds),
@@ -124,10 +126,42 @@ class Factories:
             raise RefusedError("logs:FilterLogEvents", "NoCredentials", text)
         return targets[0]
 
-    def budget(self, group: LogGroupKey) -> Budget:
-        """One for all groups of an account and region: they share its quota."""
+    def share(self, group: LogGroupKey) -> Share:
+        """A group's own; all groups of an account and region have one budget, for they share its quota."""
+        place = (group.account, group.region)
         with self._lock:
-            place = (group.account, group.region)
-            if place not in self._budgets:
-                self._budgets[place] = Budget(self._settings.polling.calls_per_second, self._clock)
-            return self._budgets[place]
+            budget = self._budgets.get(place)
+            if budget is None:
+                polling = self._settings.polling
+                budget = Budget(polling.calls_per_second, polling.group_calls_per_second, self._clock)
+                self._budgets[place] = budget
+                self._metrics.read_gauge(
+                    "vpcflow_polling_region_calls_per_second",
+                    partial(getattr, budget, "rate"),
+                    account=group.account,
+                    region=group.region,
+                )
+        return budget.share(group.name)
+
+    def details(self) -> dict[str, Any]:
+        """For /health: what each account and region, and each group in it, may call and has called."""
+        with self._lock:
+            budgets = sorted(self._budgets.items())
+        return {
+            "polling": [
+                {
+                    "account": account,
+                    "region": region,
+                    "calls_per_second": budget.rate,
+                    "log_groups": {
+                        name: {
+                            "calls_per_second": share.rate,
+                            "calls": share.calls,
+                            "throttled": share.throttled_calls,
+                        }
+                        for name, share in sorted(budget.shares().items())
+                    },
+                }
+                for (account, region), budget in budgets
+            ]
+        }

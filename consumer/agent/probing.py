@@ -15,9 +15,10 @@ import orjson
 from consumer.agent.failover import Failover
 from consumer.aws.log_events import Page
 from consumer.clock import Clock
-from consumer.errors import VpcflowError
+from consumer.errors import RetryableError, VpcflowError
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair
+from consumer.sources.budget import Share
 from consumer.telemetry.logs import get_logger
 
 BROKEN = "its subscription brings nothing, while the log group has newer events"
@@ -35,13 +36,20 @@ class FirstEvent(Protocol):
 
 
 class Prober:
-    """One thread looks at every silent group, every `probe_seconds`. `calls_of`: how a group is asked."""
+    """One thread looks at every silent group, every `probe_seconds`. `calls_of`: how a group is asked; `share_of`: its
+    share of the calls, which polling takes from, too."""
 
     def __init__(
-        self, failover: Failover, calls_of: Callable[[LogGroupKey], FirstEvent], probe_seconds: float, clock: Clock
+        self,
+        failover: Failover,
+        calls_of: Callable[[LogGroupKey], FirstEvent],
+        share_of: Callable[[LogGroupKey], Share],
+        probe_seconds: float,
+        clock: Clock,
     ) -> None:
         self._failover = failover
         self._calls_of = calls_of
+        self._share_of = share_of
         self._probe_seconds = probe_seconds
         self._clock = clock
         self._looked: dict[Pair, tuple[float, float]] = {}
@@ -65,16 +73,20 @@ class Prober:
             if looked is not None and looked[0] == arrival and now - looked[1] < self._probe_seconds:
                 continue
             self._looked[pair] = (arrival, now)
-            ingested_at = self._first_ingestion(pair.group, arrival)
+            ingested_at = self._first_ingestion(pair.group, arrival, stop)
             if ingested_at is not None and ingested_at + after <= exported_until:
                 self._failover.found(pair, BROKEN)
 
-    def _first_ingestion(self, group: LogGroupKey, start: float) -> float | None:
+    def _first_ingestion(self, group: LogGroupKey, start: float, stop: threading.Event) -> float | None:
         """When the first event with a timestamp since `start` arrived; None = there is none, or nobody says."""
         token: str | None = None
+        share = self._share_of(group)
         try:
             for _ in range(PAGE_LIMIT):
+                if not share.take(stop):
+                    return None
                 page = self._calls_of(group).first(start, token)
+                share.answered()
                 events = orjson.loads(page.body).get("events") or []
                 if events:
                     return float(events[0].get("ingestionTime", 0)) / 1000
@@ -82,5 +94,7 @@ class Prober:
                 if token is None:
                     return None
         except VpcflowError as error:
+            if isinstance(error, RetryableError):
+                share.throttled()
             log.warning("log group could not be looked at", log_group=group.label(), reason=str(error))
         return None

@@ -63,7 +63,8 @@ class Operation:
     """One API operation. `items`: key of the list in the answer (paged); empty = the answer is one thing.
 
     `page_size`: the most one page may hold (API references); 0 = nobody can choose it. `iam_name`: where IAM calls the
-    action otherwise.
+    action otherwise. `is_paced`: who calls it has a budget (sources/budget.py), so a call goes out once and botocore
+    neither repeats nor delays it. What it repeats would go beyond the budget; its delays are those of all groups.
     """
 
     service: str
@@ -73,6 +74,7 @@ class Operation:
     resource: str = "*"
     page_size: int = 1000
     iam_name: str = ""
+    is_paced: bool = False
 
     @property
     def action(self) -> str:
@@ -134,8 +136,8 @@ DESCRIBE_DESTINATIONS = Operation(
     "destinations",
     page_size=50,
 )
-FILTER_LOG_EVENTS = Operation("logs", "FilterLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP)
-GET_LOG_EVENTS = Operation("logs", "GetLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP)
+FILTER_LOG_EVENTS = Operation("logs", "FilterLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP, is_paced=True)
+GET_LOG_EVENTS = Operation("logs", "GetLogEvents", Feature.LOG_GROUP_READING, resource=_LOG_GROUP, is_paced=True)
 DESCRIBE_LOG_STREAMS = Operation(
     "logs", "DescribeLogStreams", Feature.LOG_GROUP_READING, "logStreams", _LOG_GROUP, page_size=50
 )

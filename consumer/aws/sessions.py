@@ -94,7 +94,7 @@ class Sessions:
         self._own: botocore.session.Session | None = None
         self._sessions: dict[Access, botocore.session.Session] = {}
         self._session_seconds: dict[Role, int] = {}
-        self._clients: LRUCache[tuple[Access, str, str], BaseClient] = LRUCache(_CLIENT_COUNT)
+        self._clients: LRUCache[tuple[Access, str, str, bool], BaseClient] = LRUCache(_CLIENT_COUNT)
         self._accounts: dict[Access, str] = {}
         self._account_targets: tuple[AccountTarget, ...] = ()
         self._warned: set[str] = set()
@@ -243,7 +243,7 @@ class Sessions:
             return self._call(operation, target, **parameters)  # with new keys: `told` forgot the old ones
 
     def _call(self, operation: Operation, target: Target, **parameters: Any) -> dict[str, Any]:
-        client = self.client(operation.service, target)
+        client = self.client(operation.service, target, is_paced=operation.is_paced)
         self.count(operation)
         asked = Asked.of(operation, target, parameters)
         try:
@@ -275,12 +275,13 @@ class Sessions:
         with self._lock:
             self.call_counts[operation.action] += 1
 
-    def client(self, service: str, target: Target) -> BaseClient:
+    def client(self, service: str, target: Target, *, is_paced: bool = False) -> BaseClient:
         """The client for (access, region, service), made at most once while it is in use.
 
-        Operations that the table does not list raise ProtocolError when called. May block on AssumeRole.
+        Operations that the table does not list raise ProtocolError when called. `is_paced`: see Operation. May block on
+        AssumeRole.
         """
-        key = (target.access, target.region, service)
+        key = (target.access, target.region, service, is_paced)
         with self._lock:
             known = self._clients.get(key)
         if known is not None:
@@ -288,15 +289,15 @@ class Sessions:
         session = self._session(target.access)
         with self._lock:  # botocore sessions are not thread-safe while they make a client
             if key not in self._clients:
-                self._clients[key] = self._make_client(session, service, target.region)
+                self._clients[key] = self._make_client(session, service, target.region, is_paced)
             return self._clients[key]
 
-    def _make_client(self, session: botocore.session.Session, service: str, region: str) -> BaseClient:
-        settings = self._settings
+    def _make_client(self, session: botocore.session.Session, service: str, region: str, is_paced: bool) -> BaseClient:
+        attempts = 1 if is_paced else self._settings.attempts
         config = Config(
-            connect_timeout=settings.connect_timeout_seconds,
-            read_timeout=settings.read_timeout_seconds,
-            retries={"mode": "adaptive", "total_max_attempts": settings.attempts},
+            connect_timeout=self._settings.connect_timeout_seconds,
+            read_timeout=self._settings.read_timeout_seconds,
+            retries={"mode": "standard" if is_paced else "adaptive", "total_max_attempts": attempts},
             user_agent_extra="vpcflow",
         )
         with _configuration_faults():

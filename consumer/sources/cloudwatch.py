@@ -25,7 +25,7 @@ from consumer.errors import PermissionDeniedError, RefusedError, RetryableError,
 from consumer.model.delivery import Delivery, EqualLines, Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.sources.base import Process
-from consumer.sources.budget import Budget
+from consumer.sources.budget import Share
 from consumer.sources.polling import PollingSettings, moment
 from consumer.state.cursors import Position, Positions
 from consumer.telemetry.logs import get_logger
@@ -94,7 +94,7 @@ class LostGroupError(Exception):
 
 
 class CloudWatchSource:
-    """One log group; inert until `run`. `positions` keep where it is, `budget` is its account's and region's.
+    """One log group; inert until `run`. `positions` keep where it is, `share` is its own of its region's budget.
 
     `margin_seconds`: how much of what arrived before the last sweep may still come again; repeats in it are told by
     their ids. `jitter` gives numbers in [0, 1).
@@ -106,7 +106,7 @@ class CloudWatchSource:
         calls: GroupCalls,
         settings: PollingSettings,
         positions: Positions,
-        budget: Budget,
+        share: Share,
         clock: Clock,
         observer: PollingObserver,
         *,
@@ -118,7 +118,7 @@ class CloudWatchSource:
         self._calls = calls
         self._settings = settings
         self._positions = positions
-        self._budget = budget
+        self._share = share
         self._clock = clock
         self._observer = observer
         self._margin_seconds = margin_seconds
@@ -251,13 +251,13 @@ class CloudWatchSource:
         token: str | None = None
         delay = _FIRST_DELAY_SECONDS
         while True:
-            if not self._budget.take(stop):
+            if not self._share.take(stop):
                 raise Stopped("asked to stop")
             self._check(stop)
             try:
                 page = ask(window.start, window.end, token)
             except RetryableError as error:
-                self._budget.throttled()
+                self._share.throttled()
                 self._observer.called("later")
                 self._observer.state("waiting", f"{error}; it goes on where it was")
                 self._clock.wait(stop, delay * (0.5 + self._jitter()))
@@ -267,7 +267,7 @@ class CloudWatchSource:
                 self._observer.called("refused")
                 raise
             delay = _FIRST_DELAY_SECONDS
-            self._budget.answered()
+            self._share.answered()
             self._observer.called("answered")
             if page.answered_at is not None:
                 self._ahead = page.answered_at - self._clock.monotonic()

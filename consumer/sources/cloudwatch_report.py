@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from consumer.clock import Clock
 from consumer.model.place import LogGroupKey
+from consumer.sources.budget import Share
 from consumer.sources.cloudwatch import Outcome, State
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
@@ -16,13 +17,14 @@ _GAUGES = (
     "vpcflow_polling_pass_pages",
     "vpcflow_polling_pass_seconds",
     "vpcflow_polling_interval_seconds",
+    "vpcflow_polling_group_calls_per_second",
 )
 
 
 class PollingReport:
     """Implements PollingObserver for one log group."""
 
-    def __init__(self, group: LogGroupKey, metrics: Metrics, health: Health, clock: Clock) -> None:
+    def __init__(self, group: LogGroupKey, share: Share, metrics: Metrics, health: Health, clock: Clock) -> None:
         self._component = f"log group {group.label()}"
         self._labels = {"log_group": group.label()}
         self._metrics = metrics
@@ -30,6 +32,7 @@ class PollingReport:
         self._clock = clock
         self._exported_until: float | None = None
         metrics.read_gauge("vpcflow_polling_behind_seconds", self._behind_seconds, **self._labels)
+        metrics.read_gauge("vpcflow_polling_group_calls_per_second", lambda: share.rate, **self._labels)
 
     def state(self, state: State, reason: str) -> None:
         self._health.set(self._component, state, reason)

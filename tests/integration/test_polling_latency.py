@@ -5,34 +5,21 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.support.emulated_estate import FaultyAws, MotoServer
 from tests.support.estate import wait_until
-from tests.support.flow_agent import FlowCollector
+from tests.support.flow_agent import FirstSeen, FlowCollector
 from tests.support.polling_agent import GroupLoad, PolledGroup, PollingAgent
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 
-class FirstSeen(Counter[int]):
-    """Counts, and remembers when each number came first (Unix seconds)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at: dict[int, float] = {}
-
-    def __setitem__(self, number: int, count: int) -> None:
-        self.at.setdefault(number, time.time())
-        super().__setitem__(number, count)
-
-
 @pytest.mark.parametrize(("interval", "seconds"), [(1.0, 40.0), (30.0, 190.0)], ids=["1s", "30s"])
 def test_added_latency_and_calls(interval: float, seconds: float, tmp_path: Path) -> None:
-    polling = {"interval_seconds": interval, "calls_per_second": 4}
+    polling = {"interval_seconds": interval, "calls_per_second": 4, "group_calls_per_second": 3}
     with MotoServer() as moto, FaultyAws(moto.endpoint) as aws, FlowCollector() as collector:
         collector.arrived = seen = FirstSeen()
         group = PolledGroup(moto.endpoint, "/vpc/latency")

@@ -23,7 +23,12 @@ from tests.support.proxies import TcpProxy
 SHORT = {"failover_after_seconds": 5, "probe_seconds": 5}
 """[fallback] for tests; the soak runs take the defaults."""
 SETTLED_SECONDS = 3.0
-POLLING: dict[str, object] = {"interval_seconds": 1, "calls_per_second": 50, "look_back_seconds": 180}
+POLLING: dict[str, object] = {
+    "interval_seconds": 1,
+    "calls_per_second": 50,
+    "group_calls_per_second": 50,
+    "look_back_seconds": 180,
+}
 AWAY = (
     '"event":"shard left"',
     '"event":"daemon ended"',

@@ -23,6 +23,7 @@ from consumer.kcl.leases import Lease, LeaseWatch
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules
+from consumer.sources.budget import Budget
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
@@ -72,7 +73,8 @@ class FallbackMachine(RuleBasedStateMachine):
             look_back_seconds=LOOK_BACK,
         )
         self.pages = Pages()
-        self.prober = Prober(self.failover, lambda group: self.pages, PROBE, self.clock)
+        self.share = Budget(4.0, 4.0, self.clock).share(PAIR.group.name)
+        self.prober = Prober(self.failover, lambda group: self.pages, lambda group: self.share, PROBE, self.clock)
         self.watch = self.failover.watch(PAIR.stream, Deaf())
         self.failover.adopt({PAIR})
         self.watch.came("a")

@@ -93,7 +93,8 @@ def _run(
 ) -> None:
     """One life of an agent, ended by a stop, by kill -9 while it waits, or by a page that cannot be exported."""
     cursors = Cursors(folder / "cursors.sqlite", clock)
-    source = CloudWatchSource(GROUP, logs, chosen, cursors, Budget(4.0, clock), clock, Seen(), jitter=lambda: 0.5)
+    share = Budget(4.0, 3.0, clock).share(GROUP.name)
+    source = CloudWatchSource(GROUP, logs, chosen, cursors, share, clock, Seen(), jitter=lambda: 0.5)
     stop = threading.Event()
     end = clock.elapsed + seconds
 

@@ -78,8 +78,8 @@ THROTTLED: Fault = (503, "RequestLimitExceeded", "Request limit exceeded.")
 class FaultyAws(LoopbackServer):
     """An endpoint for the Query (EC2, STS) and JSON protocols that forwards to `upstream`, unless `fault_of` says no.
 
-    `fault_of(action, parameters)` is asked for every request; parameters of Query as sent, one value each, plus
-    `access_key` and `region` of the signature. A request hangs as long as `fault_of` does. `calls` counts every
+    `fault_of(action, parameters)` is asked for every request; parameters as sent, one value each (of JSON the texts),
+    plus `access_key` and `region` of the signature. A request hangs as long as `fault_of` does. `calls` counts every
     request by action. `answer_of(action)`: an answer of our own, where the emulator has none.
     """
 
@@ -103,6 +103,9 @@ class FaultyAws(LoopbackServer):
                 if signature:
                     parameters["access_key"], parameters["region"] = signature.groups()
                 json_action = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+                if json_action:
+                    given = json.loads(body).items()
+                    parameters |= {name: value for name, value in given if isinstance(value, str)}
                 action = json_action or parameters.get("Action", "")
                 outer.calls[action] += 1
                 fault = outer.fault_of(action, parameters)

@@ -107,6 +107,18 @@ class FlowCollector:
                     self.datagrams[sender] += 1
 
 
+class FirstSeen(Counter[int]):
+    """For `FlowCollector.arrived`: counts, and remembers when each number came first (Unix seconds)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[int, float] = {}
+
+    def __setitem__(self, number: int, count: int) -> None:
+        self.at.setdefault(number, time.time())
+        super().__setitem__(number, count)
+
+
 class FlowAgent(AgentProcess):
     """An agent that reads the estate's stream, without discovery."""
 

@@ -99,7 +99,7 @@ class PollingAgent(AgentProcess):
         tables: dict[str, dict[str, object]] = {
             "aws": {"region": REGION},
             "discovery": {"enabled": False},
-            "polling": {"interval_seconds": 1, "calls_per_second": 50},
+            "polling": {"interval_seconds": 1, "calls_per_second": 50, "group_calls_per_second": 50},
         }
         for name, values in (settings or {}).items():
             tables.setdefault(name, {}).update(values)

@@ -17,6 +17,7 @@ from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair, Rules
+from consumer.sources.budget import Budget
 from consumer.state.cursors import Cursors, Position
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
@@ -47,6 +48,7 @@ class Scene:
             silent_seconds=10.0,
             look_back_seconds=1200.0,
         )
+        self.share = Budget(4.0, 4.0, self.clock).share(GROUP.name)
         self.watch = self.failover.watch(PAIR.stream, Deaf())
         self.failover.adopt({PAIR})
         self.is_read = True
@@ -264,7 +266,7 @@ def bring(scene: Scene, arrived_at: float) -> None:
 def test_a_silent_subscription_is_probed_and_polled_while_the_group_has_newer_events(scene: Scene) -> None:
     pages = Pages()
     stop = threading.Event()
-    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    prober = Prober(scene.failover, lambda group: pages, lambda group: scene.share, 300.0, scene.clock)
     scene.passes(20)
     bring(scene, scene.clock.now())
     for _ in range(50):
@@ -281,7 +283,7 @@ def test_a_silent_subscription_is_probed_and_polled_while_the_group_has_newer_ev
         scene.passes(1)
         prober.look(stop)
     scene.passes(61)
-    assert len(pages.asked) == 2
+    assert len(pages.asked) == scene.share.calls == 2, "a look takes from the group's share of calls"
     assert GROUP in scene.failover.polled()
     assert BROKEN in scene.failover.details()["switches"][0]["reason"]
     position = scene.positions.get("log_group", GROUP.label())
@@ -295,7 +297,7 @@ def test_a_group_that_is_silent_here_while_others_hold_shards_is_not_suspected(s
     """Its events may all go through the shards of another agent."""
     pages = Pages()
     pages.put(timestamp=START + 100, ingested_at=START + 160)
-    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    prober = Prober(scene.failover, lambda group: pages, lambda group: scene.share, 300.0, scene.clock)
     bring(scene, START)
     scene.failover.leased(PAIR.stream, Leased(is_shared=True))
     for _ in range(1000):
@@ -315,7 +317,7 @@ def test_what_a_broken_subscription_held_back_before_the_daemon_died_is_polled(s
 
 def test_a_quiet_group_without_newer_events_stays_with_its_stream(scene: Scene) -> None:
     pages = Pages()
-    prober = Prober(scene.failover, lambda group: pages, 300.0, scene.clock)
+    prober = Prober(scene.failover, lambda group: pages, lambda group: scene.share, 300.0, scene.clock)
     for _ in range(1000):
         scene.passes(1)
         prober.look(threading.Event())

@@ -114,6 +114,15 @@ def test_errors_are_ours(aws: FaultyAws, fault: tuple[int, str, str], error: typ
         calls().filter(NOW - 60, None, None)
 
 
+def test_a_throttled_page_is_asked_for_once_for_whoever_asks_has_a_budget(aws: FaultyAws) -> None:
+    aws.fault_of = lambda action, parameters: (400, "ThrottlingException", "Rate exceeded")
+    patient = LogEvents(Sessions(AwsSettings(region="us-east-1", attempts=4)), lambda: OWN, "/vpc/flow")
+    with pytest.raises(RetryableError):
+        patient.filter(NOW - 60, None, None)
+
+    assert aws.calls["FilterLogEvents"] == 1
+
+
 def test_a_group_that_is_not_there_is_refused(aws: FaultyAws) -> None:
     with pytest.raises(RefusedError) as caught:
         calls("/nothing").filter(NOW - 60, None, None)

@@ -65,9 +65,10 @@ class Polling:
         self.source = self.make()
 
     def make(self) -> CloudWatchSource:
-        budget = Budget(self.settings.calls_per_second, self.clock)
+        rate = self.settings.calls_per_second
+        share = Budget(rate, rate, self.clock).share(GROUP.name)
         return CloudWatchSource(
-            GROUP, self.logs, self.settings, self.cursors, budget, self.clock, self.seen, jitter=lambda: 0.5
+            GROUP, self.logs, self.settings, self.cursors, share, self.clock, self.seen, jitter=lambda: 0.5
         )
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
@@ -224,25 +225,6 @@ def test_a_throttled_page_is_asked_for_again_with_the_same_token(polling: Pollin
     assert tokens[1] is not None
     assert tokens[1:5] == [tokens[1]] * 4, "asked again where it was, not from the start"
     assert "later" in polling.seen.outcomes
-
-
-def test_throttling_slows_everybody_of_the_account_down_and_passes() -> None:
-    clock = ManualClock()
-    budget, stop = Budget(4.0, clock), threading.Event()
-    for _ in range(3):
-        budget.throttled()
-    slowed = budget.rate
-    for _ in range(200):
-        budget.answered()
-
-    assert slowed == 0.5
-    assert budget.rate == 4.0
-    began = clock.monotonic()
-    for _ in range(41):
-        assert budget.take(stop)
-    assert clock.monotonic() - began == pytest.approx(10.0)
-    stop.set()
-    assert not budget.take(stop)
 
 
 def test_a_pass_that_takes_longer_than_the_interval_makes_it_longer() -> None:

@@ -7,6 +7,7 @@ from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from consumer.model.place import LogGroupKey
+from consumer.sources.budget import Budget
 from consumer.sources.cloudwatch_report import PollingReport
 from consumer.sources.polling import PollingSettings, moment
 from consumer.telemetry.health import Health
@@ -41,7 +42,9 @@ def test_what_is_no_moment_is_refused_with_how_to_write_it(text: str) -> None:
 def test_a_group_is_seen_in_health_and_metrics_until_it_is_forgotten() -> None:
     clock = ManualClock()
     metrics, health = Metrics(), Health(clock.now)
-    report = PollingReport(LogGroupKey("123456789012", "us-east-1", "/vpc/flow"), metrics, health, clock)
+    share = Budget(4.0, 3.0, clock).share("/vpc/flow")
+    report = PollingReport(LogGroupKey("123456789012", "us-east-1", "/vpc/flow"), share, metrics, health, clock)
+    share.throttled()
     report.state("waiting", "throttled")
     report.called("answered")
     report.passed(3, 1.5, 30.0)
@@ -51,6 +54,7 @@ def test_a_group_is_seen_in_health_and_metrics_until_it_is_forgotten() -> None:
     label = 'log_group="123456789012/us-east-1//vpc/flow"'
     assert f'vpcflow_polling_calls_total{{{label},outcome="answered"}} 1.0' in shown
     assert f"vpcflow_polling_behind_seconds{{{label}}} 40.0" in shown
+    assert f"vpcflow_polling_group_calls_per_second{{{label}}} 1.5" in shown
     assert f"vpcflow_polling_pass_pages{{{label}}} 3.0" in shown
     assert health.snapshot()["log group 123456789012/us-east-1//vpc/flow"].reason == "throttled"
     report.forget()

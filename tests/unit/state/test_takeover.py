@@ -47,7 +47,7 @@ class Life:
         self.receiver = Receiver(fleet.clock)
         self._fleet = fleet
         self._source = CloudWatchSource(
-            GROUP, logs, POLLING, self.state, Budget(4.0, fleet.clock), fleet.clock, Seen(),
+            GROUP, logs, POLLING, self.state, Budget(4.0, 4.0, fleet.clock).share(GROUP.name), fleet.clock, Seen(),
             margin_seconds=MARGIN_SECONDS, jitter=lambda: 0.5,
         )  # fmt: skip
 
