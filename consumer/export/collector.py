@@ -107,6 +107,12 @@ class Collector:
         with self._lock:
             return self._backlog.records_left + sum(sent.record_count for sent in self._recovery.lost)
 
+    @property
+    def unsettled_seconds(self) -> float:
+        """How long what was sent last may still come back."""
+        with self._lock:
+            return max(0.0, self._link.settles_at - self._clock.monotonic())
+
     def abandon(self) -> int:
         """At the very end: drop what still waits and give the port back; returns the records dropped."""
         left = self.waiting_records

@@ -17,8 +17,8 @@ from consumer.export.udp import UdpSocket, UnresolvedError
 PROBE_SECONDS = 1.0
 """How often a collector that is not there is tried."""
 SETTLE_SECONDS = 0.1
-"""How long a probe waits for an ICMP answer: a round trip across a continent. On this machine the answer is there
-before `send` returns (measured), so loopback waits for nothing."""
+"""How long a probe, and the end, wait for an ICMP answer: a round trip across a continent. On this machine the answer
+is there before `send` returns (measured), so loopback waits for nothing."""
 IDLE_SECONDS = 10.0
 """After so long without a message the collector may be gone or another one: data is preceded by a probe again."""
 LOOK_UP_POLL_SECONDS = 0.02
@@ -74,6 +74,12 @@ class Link:
         elif self.state is LinkState.READY and now - self.used_at > IDLE_SECONDS:
             self.state = LinkState.UNPROVEN
         return None
+
+    @property
+    def settles_at(self) -> float:
+        """When what was sent last would have come back (monotonic)."""
+        is_there_and_back = self.address is None or _is_loopback(self.address)
+        return float("-inf") if is_there_and_back else self.used_at + SETTLE_SECONDS
 
     def expect_answer(self, now: float) -> None:
         """A probe went: give a refusal time to come back."""

@@ -77,8 +77,8 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_runs", "_starts", "_totals", "_vectors", "content", "count", "domain", "index", "is_options", "starts",
-        "templates", "totals", "view",
+        "_runs", "_starts", "_totals", "_vectors", "content", "count", "domain", "index", "is_options", "largest_bytes",
+        "starts", "templates", "totals", "view",
     )  # fmt: skip
 
     def __init__(self, batch: MessageBatch) -> None:
@@ -90,6 +90,7 @@ class Outgoing:
         np.cumsum(batch.record_counts, out=self._totals[1:])
         self.starts, self.totals = self._starts.data, self._totals.data
         self.count = len(self.starts) - 1
+        self.largest_bytes = int(np.diff(self._starts).max(initial=0))
         self.index = 0
         self.domain = batch.domain
         self.templates = batch.templates

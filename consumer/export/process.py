@@ -99,16 +99,26 @@ class ExportingProcess:
         self._tender.start()
 
     def close(self) -> None:
-        """Send what waits at the collectors (two seconds at most in all) and give the ports back."""
+        """Send what waits at the collectors or comes back from them (two seconds at most in all), then give the ports
+        back."""
         self._closing.set()
         if self._tender is not None:
             self._tender.join()
         give_up_at = self._clock.monotonic() + _DRAIN_SECONDS
-        never = threading.Event()
         for collector in self.collectors:
-            while collector.waiting_records and (left := give_up_at - self._clock.monotonic()) > 0:
-                self._clock.wait(never, min(collector.advance(None) or 0.0, left))
+            self._drain(collector, give_up_at)
             collector.abandon()
+
+    def _drain(self, collector: Collector, give_up_at: float) -> None:
+        """Until nothing waits, and what was sent last would have come back by now."""
+        never = threading.Event()
+        while (left := give_up_at - self._clock.monotonic()) > 0:
+            wait = collector.advance(None) or 0.0
+            if not collector.waiting_records:
+                wait = collector.unsettled_seconds
+                if not wait:
+                    return
+            self._clock.wait(never, min(wait, left))
 
     def __enter__(self) -> Self:
         self.start()

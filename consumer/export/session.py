@@ -18,6 +18,8 @@ from consumer.export.outgoing import Sent, Stretch
 REMEMBERED_MESSAGES = 2048
 """At least so many messages are kept for sending again: 18 MB a collector at most (8,900 bytes each) and the
 batches they lie in, 0.3 s at 100,000 records/s."""
+_HALF = 1 << 31
+"""Of two sequence numbers, modulo 2³², the one less than so much ahead is the later one."""
 BLIND_SECONDS = 1.0
 """A refusal that does not say what was refused is taken to mean the last second: longer than any sane round trip."""
 _FIRST_REFRESH_SECONDS = 1.0
@@ -39,8 +41,8 @@ class _Announcement:
     """Template messages that wait for their turn."""
     has_news: bool = False
     """`untold` holds what the collector does not know; else it is a refresh."""
-    readable_at: float = float("-inf")
-    """When the collector has had time to learn what it did not know."""
+    news_at: float = float("-inf")
+    """When the collector was last told all that it did not know."""
 
 
 class Session:
@@ -102,7 +104,7 @@ class Session:
                 self._introduced_at = now + self._lead_seconds
             if announcement.has_news and not announcement.untold:
                 announcement.has_news = False
-                announcement.readable_at = now + self._lead_seconds
+                announcement.news_at = now
 
     def lead_left(self, domain: int, now: float) -> float:
         """Seconds until data of `domain` may follow its templates; 0.0 but right after something new was told.
@@ -110,7 +112,7 @@ class Session:
         A collector that reads messages side by side may read data before the template sent ahead of them, and then
         drops them. A refresh tells nothing new and needs no head start.
         """
-        return max(0.0, self._announcements[domain].readable_at - now, self._introduced_at - now)
+        return max(0.0, self._announcements[domain].news_at + self._lead_seconds - now, self._introduced_at - now)
 
     def _schedule(self, announcement: _Announcement, now: float) -> None:
         if announcement.is_due:
@@ -128,7 +130,9 @@ class Session:
     def note_data(self, sent: Sent | Stretch, domain: int, record_count: int) -> None:
         """Data messages of `domain` went, with so many records."""
         self._remember(sent)
-        self.sequences[domain] = (sent.sequence + record_count) & SEQUENCE_MASK
+        following = (sent.sequence + record_count) & SEQUENCE_MASK
+        if (following - self.sequences.get(domain, 0)) & SEQUENCE_MASK < _HALF:  # else sent again, out of turn
+            self.sequences[domain] = following
         self._announcements[domain].messages_left -= sent.message_count
 
     def note_template(self, sent: Sent) -> None:
@@ -159,7 +163,9 @@ class Session:
         nobody received was not sent.
         """
         recent = [sent for entry in self._recent for sent in entry.each()]
-        first = self._first_refused(recent, heads, now)
+        first = _first_named(recent, heads, now)
+        if first is None:
+            first = len(recent) if self._are_ahead(heads) else 0
         if first == len(recent):
             return []
         self._recent = deque(recent[:first])
@@ -169,21 +175,49 @@ class Session:
             self.sequences[sent.domain] = sent.sequence & SEQUENCE_MASK
         return again
 
-    def _first_refused(self, recent: Sequence[Sent], heads: Sequence[bytes], now: float) -> int:
-        """Position of the first lost message; len(recent) when none is."""
-        refused = {key for head in heads if (key := _identity(head)) is not None}
-        if not refused:
-            since = now - BLIND_SECONDS
-            return next((position for position, sent in enumerate(recent) if sent.sent_at >= since), len(recent))
-        for position, sent in enumerate(recent):
-            if _identity(sent.message) in refused:
-                return position
-        # Not among them: either it waits to be sent again already (its number is not behind us: the refusal of a
-        # later message of a burst comes later), or it is older than all we remember.
-        is_known = all(
-            (number - self.sequences.get(domain, 0)) & SEQUENCE_MASK < 1 << 31 for domain, number, _ in refused
+    def take_larger(self, room: int, heads: Sequence[bytes], now: float) -> list[Sent]:
+        """Data messages to send again, in order, after a router dropped what is above `room` octets.
+
+        `heads` as above. Since the first refused one all larger ones are taken as lost; smaller ones arrived, so each
+        keeps its number, and what comes next goes on counting. A template that was lost is due again; if it told
+        news, nobody could read the data after it.
+        """
+        recent = [sent for entry in self._recent for sent in entry.each()]
+        first = _first_named(recent, heads, now)
+        if first is None:
+            return []  # it waits to be sent again already
+        unread_domains: set[int] = set()
+        kept, again = recent[:first], list[Sent]()
+        for sent in recent[first:]:
+            is_data = sent.record_count > 0
+            if len(sent.message) <= room and not (is_data and sent.domain in unread_domains):
+                kept.append(sent)
+            elif is_data:
+                again.append(sent)
+            else:
+                announcement = self._announcements[sent.domain]
+                announcement.is_due = True
+                if announcement.has_news or sent.sent_at <= announcement.news_at:
+                    unread_domains.add(sent.domain)
+        self._recent, self._recent_count = deque(kept), len(kept)
+        return again
+
+    def _are_ahead(self, heads: Sequence[bytes]) -> bool:
+        """Refused messages that are not remembered: true when they wait to be sent again already (their numbers are
+        not behind us: the refusal of a later message of a burst comes later), else they are older than all we know."""
+        return all(
+            (number - self.sequences.get(domain, 0)) & SEQUENCE_MASK < _HALF
+            for domain, number, _ in filter(None, map(_identity, heads))
         )
-        return len(recent) if is_known else 0
+
+
+def _first_named(recent: Sequence[Sent], heads: Sequence[bytes], now: float) -> int | None:
+    """Position of the first message that `heads` names; None when none is there. Without heads: of the last second."""
+    refused = {key for head in heads if (key := _identity(head)) is not None}
+    if not refused:
+        since = now - BLIND_SECONDS
+        return next((position for position, sent in enumerate(recent) if sent.sent_at >= since), len(recent))
+    return next((position for position, sent in enumerate(recent) if _identity(sent.message) in refused), None)
 
 
 def template_messages(domain: int, templates: Iterable[tuple[int, bytes]], size_limit: int) -> Iterator[bytearray]:

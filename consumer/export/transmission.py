@@ -49,6 +49,7 @@ class Transmission:
         lead = self._announce(job.domain, job.templates, job.set_id, now)
         if lead:
             return lead
+        self._link.udp.fit(job.largest_bytes)
         last = min(job.index + _QUANTUM, job.index + self._session.allowance(job.domain), job.count)
         if self._pace.rate == 0:
             self._send_messages(job, last, now)
@@ -66,9 +67,8 @@ class Transmission:
         delay = self._wait_for_pace(now) or self._announce(lost.domain, {}, 0, now)
         if delay:
             return delay
-        sequence = self._session.sequences.get(lost.domain, 0)
-        self._send_one(lost.message, sequence, now)
-        self._session.note_data(lost._replace(sequence=sequence, sent_at=now), lost.domain, lost.record_count)
+        self._send_one(lost.message, lost.sequence & SEQUENCE_MASK, now)
+        self._session.note_data(lost._replace(sent_at=now), lost.domain, lost.record_count)
         self._pace.note(now, lost.record_count)
         self._counts.repeated_messages += 1
         return 0.0
@@ -96,7 +96,8 @@ class Transmission:
         first, sequence = job.index, self._session.sequences.get(job.domain, 0)
         job.stamp(end, self._export_time(), sequence)
         try:
-            if end - first > 1 and self._link.udp.has_offload:
+            udp = self._link.udp
+            if end - first > 1 and udp.has_offload and not udp.allows_fragments:
                 self._hand_over_bursts(job, end)
             self._hand_over(job, end)
         finally:
@@ -157,6 +158,7 @@ class Transmission:
     def _send_one(self, message: memoryview, sequence: int, now: float) -> None:
         """Stamp and send a message outside the hot loop."""
         TIME_AND_SEQUENCE.pack_into(message, TIME_OFFSET, self._export_time(), sequence)
+        self._link.udp.fit(len(message))
         self._link.udp.sender()(message)
         self._link.used_at = now
         self._counts.messages += 1

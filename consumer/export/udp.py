@@ -28,7 +28,8 @@ _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
-_PMTUDISC_DONT = 0
+_PMTUDISC_WANT = 1
+_PMTUDISC_DO = 2
 _HEADER_BYTES = {socket.AF_INET: 28, socket.AF_INET6: 48}
 """IP and UDP headers of a datagram."""
 _SOL_UDP = 17
@@ -44,9 +45,13 @@ BURST_BYTES = 65_507
 _NO_OFFLOAD = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 """Answers to a burst that say nothing about its datagrams: no checksum offload on the way (EIO), IPsec, an MTU below
 the segment (EINVAL, of late EMSGSIZE). Sent one by one they go, or fail for a reason of their own."""
+_ANY_ROOM = 1 << 16
+"""Above any datagram."""
 _SEND_BUFFER_BYTES = 1 << 20
 _BOUNCE_BYTES = 64
 """What is read of a refused datagram: message header and first set header are 20 bytes."""
+_ORIGIN_LOCAL = 1
+"""SO_EE_ORIGIN_LOCAL: it never left this machine, and `send` said so."""
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 """struct sock_extended_err: errno, origin, type, code, padding, info (the MTU of EMSGSIZE), data."""
 
@@ -91,7 +96,8 @@ def classify(error: OSError) -> FaultKind:
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """One datagram that came back: why, its first bytes (empty when the ICMP message held none), and an MTU or 0."""
+    """One datagram that came back: why, its first bytes (empty when the ICMP message held none), and the MTU that a
+    router told of EMSGSIZE, else 0."""
 
     error: int
     head: bytes
@@ -110,6 +116,8 @@ class UdpSocket:
         self._may_offload = may_offload
         self._socket: socket.socket | None = None
         self._family = socket.AF_UNSPEC
+        self.room = _ANY_ROOM
+        """Octets a datagram may have on this way, by what was known when `path_room` was asked last."""
         self.allows_fragments = False
         self.has_offload = False
         """Bursts may be handed over with `send_burst`."""
@@ -127,7 +135,7 @@ class UdpSocket:
             self.close()
             self._socket = self._open(address.family)
             self._family = address.family
-            self.allows_fragments = False
+            self.fit(0)
         self.bounces()  # what the former address refused
         self._socket.connect(address.sockaddr)
         self.has_offload = self._may_offload and _knows_segments(self._socket)
@@ -199,6 +207,7 @@ class UdpSocket:
         except OSError as error:
             if error.errno not in _NO_OFFLOAD:
                 raise
+            self.raise_bounce()  # EMSGSIZE may be late, too: of datagrams before, which must be sent again
             self.has_offload = False
         return self.has_offload
 
@@ -248,18 +257,27 @@ class UdpSocket:
                 break  # EAGAIN: empty. Any other error is not worth more than the bounces found.
             for _, _, data in ancillary:
                 if len(data) >= _EXTENDED_ERROR.size:
-                    code, _, _, _, _, info, _ = _EXTENDED_ERROR.unpack_from(data)
-                    found.append(Bounce(code, head, info if code == errno.EMSGSIZE else 0))
+                    code, origin, _, _, _, info, _ = _EXTENDED_ERROR.unpack_from(data)
+                    if origin != _ORIGIN_LOCAL:
+                        found.append(Bounce(code, head, info if code == errno.EMSGSIZE else 0))
         return found
 
-    def allow_fragments(self) -> None:
-        """Let the kernel cut datagrams above the path MTU into fragments instead of refusing them."""
+    def fit(self, message_bytes: int) -> None:
+        """What is sent next is at most so long: below `room` nobody may cut it, else the kernel cuts it into fragments.
+
+        So all that a router drops as too large comes back, and all that was larger than it says is known as lost. Left
+        to itself (IP_PMTUDISC_WANT) the kernel forbids routers to cut single datagrams and allows it for bursts.
+        """
         assert self._socket is not None
-        self.allows_fragments = True
+        is_larger = message_bytes > self.room
+        if is_larger == self.allows_fragments and message_bytes:
+            return
+        self.allows_fragments = is_larger
+        mode = _PMTUDISC_WANT if is_larger else _PMTUDISC_DO
         if self._family == socket.AF_INET6:
-            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, mode)
         else:
-            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, mode)
 
     def path_room(self) -> int:
         """Octets a datagram may have by all the kernel knows of the path's MTU, headers of IP and UDP taken off.
@@ -271,7 +289,8 @@ class UdpSocket:
             mtu = self._socket.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
         else:
             mtu = self._socket.getsockopt(socket.IPPROTO_IP, _IP_MTU)
-        return mtu - _HEADER_BYTES[self._family]
+        self.room = mtu - _HEADER_BYTES[self._family]
+        return self.room
 
     def close(self) -> None:
         """Give the port back."""

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from consumer.export.header import HEADER
+from consumer.export.header import HEADER, TIME_AND_SEQUENCE, TIME_OFFSET
 from consumer.export.outgoing import Outgoing, Sent, Stretch
 from consumer.export.session import REMEMBERED_MESSAGES, Session, template_messages
 from tests.support.udp import Message, message_batch, read_message
@@ -203,6 +203,60 @@ def test_what_is_sent_again_across_two_to_the_thirty_second_keeps_its_numbers() 
     assert told.sequences == {7: 15}
     told.rewind([bytes(both.job.message(1))], now=0.0)
     assert told.sequences == {7: 5}
+
+
+def tell(of: Session, now: float) -> bytearray:
+    """Send the template that is due, which is longer than the messages of `sent`."""
+    (message,) = of.due_templates(DOMAIN, {300: TEMPLATE}, 2, now)
+    number = of.sequences.get(DOMAIN, 0)
+    TIME_AND_SEQUENCE.pack_into(message, TIME_OFFSET, 0, number)
+    of.note_template(Sent(DOMAIN, number, 0, memoryview(message), now))
+    return message
+
+
+def large(number: int, records: int = 10) -> Sent:
+    """A message a little longer than those of `sent`."""
+    usual = sent(number, records=records)
+    return usual._replace(message=memoryview(bytes(usual.message) + b"\0"))
+
+
+def test_of_what_a_router_found_too_large_only_the_larger_is_sent_again_and_all_keep_their_numbers() -> None:
+    told = session()
+    remember(told, large(0), large(10), sent(20), large(30), sent(40))
+    room = len(sent(0).message)
+    again = told.take_larger(room, [bytes(large(10).message)[:20]], now=0.0)
+    assert [message.sequence for message in again] == [10, 30], "before it the way was wide, and the small ones passed"
+    assert told.sequences == {7: 50}
+    for message in again:
+        told.note_data(message, DOMAIN, message.record_count)
+    assert told.sequences == {7: 50}, "what comes next is numbered as if nothing had been sent again"
+
+
+def test_a_message_that_waits_to_be_sent_again_is_not_taken_twice_when_its_own_answer_comes() -> None:
+    told = session()
+    remember(told, large(0), large(10))
+    room = len(sent(0).message)
+    assert len(told.take_larger(room, [bytes(large(0).message)[:20]], now=0.0)) == 2
+    assert told.take_larger(room, [bytes(large(10).message)[:20]], now=0.0) == []
+
+
+def test_data_after_news_a_router_found_too_large_was_read_by_nobody_and_goes_again_after_it() -> None:
+    told = session()
+    template = tell(told, 0.0)
+    remember(told, sent(0), sent(10))
+    again = told.take_larger(len(template) - 1, [bytes(template)[:20]], now=0.1)
+    assert [message.sequence for message in again] == [0, 10]
+    assert len(due(told, 0.1)) == 1
+
+
+def test_a_refresh_a_router_found_too_large_is_due_again_and_costs_no_data() -> None:
+    told = session()
+    tell(told, 0.0)
+    remember(told, sent(0))
+    refresh = tell(told, 1.0)
+    remember(told, sent(10, sent_at=1.0))
+    assert told.take_larger(len(refresh) - 1, [bytes(refresh)[:20]], now=1.1) == []
+    assert len(due(told, 1.1)) == 1
 
 
 def test_another_address_is_another_session_numbered_from_zero() -> None:
