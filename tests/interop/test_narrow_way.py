@@ -21,8 +21,8 @@ from tests.support.udp import Receiver
 pytestmark = pytest.mark.foreign
 
 _DELAY_SECONDS = 0.02
-_NARROW = 1000
-"""MTU behind the router; a message may have 28 octets less."""
+_NARROW = {4: 1000, 6: 1280}
+"""MTU behind the router; a message may have 28 or 48 octets less."""
 _FLOWS = 6000
 """Of all sizes, so some messages fit through the narrow part and most do not."""
 _QUIET_SECONDS = 2.0
@@ -74,10 +74,10 @@ def _flow(values: Mapping[str, object]) -> Flow:
 
 
 @contextmanager
-def _replaying(way: NarrowWay, content: list[str], folder: Path, rate: int) -> Iterator[Arrived]:
+def _replaying(way: NarrowWay, family: int, content: list[str], folder: Path, rate: int) -> Iterator[Arrived]:
     """`vpcflow replay` at the agent's end; all that arrived is there afterwards."""
     file = write_flow_log(folder / "flows.log", content)
-    with closing(way.receiver()) as receiver:
+    with closing(way.receiver(family)) as receiver:
         argv = way.agent.inside(command(file, receiver.address, rate=rate))
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         arrived = Arrived(receiver)
@@ -101,21 +101,25 @@ def _assert_each_once(way: NarrowWay, arrived: Arrived, content: list[str]) -> N
     assert way.dropped() > 0, "nothing was tried"
 
 
-def test_a_way_that_gets_narrower_under_way_neither_loses_nor_repeats_a_flow(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_way_that_gets_narrower_under_way_neither_loses_nor_repeats_a_flow(family: int, tmp_path: Path) -> None:
     content = lines(_FLOWS)
     with narrow_way(_DELAY_SECONDS) as way:
-        with _replaying(way, content, tmp_path, 2000) as arrived:
+        with _replaying(way, family, content, tmp_path, 2000) as arrived:
             wait_until("records to flow", lambda: arrived.take() > 300)
-            way.narrow(_NARROW)
+            way.narrow(_NARROW[family])
         _assert_each_once(way, arrived, content)
 
 
-def test_a_way_narrower_than_its_first_hop_is_learnt_at_full_speed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_way_narrower_than_its_first_hop_is_learnt_at_full_speed(family: int, tmp_path: Path) -> None:
     """In bursts of equal messages, offload and all."""
     content = lines(_FLOWS)
     with narrow_way(_DELAY_SECONDS) as way:
-        way.narrow(_NARROW)
-        with _replaying(way, content, tmp_path, 0) as arrived:
+        way.narrow(_NARROW[family])
+        with _replaying(way, family, content, tmp_path, 0) as arrived:
             pass
         _assert_each_once(way, arrived, content)
-        assert max(len(datagram) for datagram, _ in arrived.datagrams) > _NARROW, "what was made already is cut up"
+        assert max(len(datagram) for datagram, _ in arrived.datagrams) > _NARROW[family], (
+            "what was made already is cut up"
+        )

@@ -5,9 +5,10 @@ iproute2 and /dev/net/tun.
 
     agent ── tun ── this process, `delay_seconds` each way ── tun ── router ── veth ── collector
     192.0.2.2                                                192.0.2.1     192.0.2.5   192.0.2.6
+    2001:db8:1::2                                            2001:db8:1::1             2001:db8:2::6
 
-All but the delay is the kernel's: it routes, answers what is too large with ICMP "fragmentation needed" (RFC 1191),
-learns the path's MTU from that, and cuts fragments.
+All but the delay is the kernel's: it routes, answers what is too large with ICMP "fragmentation needed" (RFC 1191) or
+"packet too big" (RFC 8201), learns the path's MTU from that, and cuts fragments. IPv6 links have at least 1,280 octets.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import TypeVar
 
 from tests.support.udp import Receiver
 
-COLLECTOR_ADDRESS = "192.0.2.6"
+COLLECTOR_ADDRESSES = {4: "192.0.2.6", 6: "2001:db8:2::6"}
 _NEW_NETWORK = 0x4000_0000
 """CLONE_NEWNET of setns(2)."""
 _TUNSETIFF = 0x4004_54CA
@@ -88,15 +89,16 @@ class NarrowWay:
         self.router.run(f"ip link set far mtu {mtu}")
 
     def dropped(self) -> int:
-        """Packets the router found too large so far (Ip FragFails of /proc/net/snmp)."""
-        argv = self.router.inside(["cat", "/proc/net/snmp"])
+        """Packets the router found too large so far (FragFails of /proc/net/snmp and snmp6)."""
+        argv = self.router.inside(["cat", "/proc/net/snmp", "/proc/net/snmp6"])
         text = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout
         names, values = (line.split() for line in text.splitlines() if line.startswith("Ip:"))
-        return int(values[names.index("FragFails")])
+        (six,) = (line.split()[1] for line in text.splitlines() if line.startswith("Ip6FragFails"))
+        return int(values[names.index("FragFails")]) + int(six)
 
-    def receiver(self) -> Receiver:
+    def receiver(self, family: int) -> Receiver:
         """A socket in the collector's namespace, with room for all that a test sends; close it."""
-        made = self.collector.make(lambda: Receiver(COLLECTOR_ADDRESS))
+        made = self.collector.make(lambda: Receiver(COLLECTOR_ADDRESSES[family]))
         made.socket.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, 64 << 20)
         return made
 
@@ -110,17 +112,20 @@ def narrow_way(delay_seconds: float) -> Iterator[NarrowWay]:
         for end in ends:
             stack.callback(os.close, end)
         way.agent.run(
-            "ip link set lo up; ip address add 192.0.2.2/30 dev tun; ip link set tun txqueuelen 100000 up\n"
-            "ip route add default via 192.0.2.1"
+            "ip link set lo up; ip address add 192.0.2.2/30 dev tun; ip address add 2001:db8:1::2/64 dev tun nodad\n"
+            "ip link set tun txqueuelen 100000 up\n"
+            "ip route add default via 192.0.2.1; ip route add default via 2001:db8:1::1"
         )
         way.router.run(
             f"ip link add name far type veth peer name end; ip link set end netns {way.collector.pid}\n"
             "ip address add 192.0.2.1/30 dev tun; ip address add 192.0.2.5/30 dev far\n"
-            "ip link set tun up; ip link set far up; echo 1 > /proc/sys/net/ipv4/ip_forward"
+            "ip address add 2001:db8:1::1/64 dev tun nodad; ip address add 2001:db8:2::5/64 dev far nodad\n"
+            "ip link set tun up; ip link set far up\n"
+            "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"
         )
         way.collector.run(
-            f"ip link set lo up; ip address add {COLLECTOR_ADDRESS}/30 dev end; ip link set end up\n"
-            "ip route add default via 192.0.2.5"
+            "ip link set lo up; ip address add 192.0.2.6/30 dev end; ip address add 2001:db8:2::6/64 dev end nodad\n"
+            "ip link set end up; ip route add default via 192.0.2.5; ip route add default via 2001:db8:2::5"
         )
         stack.enter_context(_distance(ends, delay_seconds))
         yield way
