@@ -1,18 +1,20 @@
-"""The longest gap between two batches of a pipeline that never rests, while the estate is read anew and swapped.
+"""The longest gap between two batches of a busy pipeline, while the estate is read anew and swapped.
 
 Run with `python -m benchmarks.swap [--interfaces N --vpcs N --accounts N]`. One process is the agent: a thread runs the
-whole pipeline, gzip envelopes to datagrams, on envelopes of 500 events, as Kinesis brings them; the main thread is the
-keeper of the inventory. Four stages, in turn: *alone*; *reading*, eight threads that make every part anew out of a file
-(of EC2's answers only the parsing is left out) and keep it; *building*, which a process of its own does; *swapping*,
-which maps the new snapshot and gives it to the pipeline. *own* is the longest gap in which this process worked (the
-smaller of its CPU time and the wall clock): what it did to itself. The rest is neighbours on the machine. The datagrams
-go to a socket that nobody reads.
+whole pipeline, gzip envelopes to datagrams, on envelopes of 500 events, as Kinesis brings them, at four fifths of its
+speed (Linux takes a real-time thread that never rests off its core for 50 ms in each second, sched(7)); the main thread
+is the holder of the inventory. Three stages, in turn: *alone*; *reading*, in which a process of its own makes every
+part anew out of a file (of EC2's answers only the parsing is left out), keeps it and lays the snapshot out, and tells
+the agent what it keeps of the parts; *swapping*, which maps the new snapshot and gives it to the pipeline. *own* is the
+longest gap in which the agent worked (the smaller of its CPU time and the wall clock): what it did to itself. The rest
+is neighbours on the machine, that process among them. The datagrams go to a socket that nobody reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import resource
 import socket
 import subprocess
@@ -32,16 +34,18 @@ from benchmarks.generate import V2_FORMAT, Interface, envelopes
 from benchmarks.whole_job import Ledger, no_rejects
 from consumer.assembly import Outlet, build_lanes, warm_up
 from consumer.aws.roles import Role, Target
-from consumer.aws.sessions import Sessions
+from consumer.aws.sessions import Learned, Sessions
+from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
+from consumer.discovery.errand import NICENESS, Errand, run
 from consumer.discovery.estate import Part
+from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.part_file import load_part, part_file, save_part
 from consumer.discovery.reading import Problem
 from consumer.discovery.settings import DiscoverySettings
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind
-from consumer.model.inventory import Inventory
 from consumer.pipeline import Pipeline
 from consumer.state.assignments import Assignments
 
@@ -49,7 +53,7 @@ ROUNDS = 3
 ALONE_SECONDS = 5.0
 RECORDING = 400
 """Interfaces that record flows, as in the whole job's benchmark."""
-STAGES = ("alone", "reading", "building", "swapping")
+STAGES = ("alone", "reading", "swapping")
 
 
 def target_of(part: Part) -> Target:
@@ -88,25 +92,37 @@ class Gaps:
         self._last = now
 
 
-class PlayedKeeper(InventoryKeeper):
-    """The agent's own keeper, with files in place of EC2."""
+class TimedHolder(InventoryHolder):
+    """The agent's own holder, which says when it takes a snapshot up."""
 
     gaps: Gaps
-    accounts: tuple[SimpleNamespace, ...]
+
+    def _take(self, file: Path) -> None:
+        self.gaps.stage = "swapping"
+        super()._take(file)
+
+
+class PlayedKeeper(InventoryKeeper):
+    """What the process does, with files in place of EC2."""
 
     def _read(self, target: Target, now: float, *, may_be_unused: bool) -> tuple[Part | None, list[Problem]]:  # noqa: ARG002
-        assert self._folder
-        part = load_part(part_file(self._folder, target))
+        part = self._whole(target)
         assert part is not None
         return self._keep(target, part), []
 
-    def _build(self, now: float, stop: threading.Event) -> Inventory:
-        self.gaps.stage = "building"
-        return super()._build(now, stop)
 
-    def _take(self, file: Path) -> Inventory | None:
-        self.gaps.stage = "swapping"
-        return super()._take(file)
+def play(account_count: int) -> None:
+    """Be that process."""
+    errand: Errand = pickle.load(sys.stdin.buffer)
+    os.nice(NICENESS)
+    accounts = accounts_of(account_count)
+    sessions = cast("Sessions", SimpleNamespace(account_targets=lambda again: accounts, learned=Learned()))  # noqa: ARG005
+    keeper = PlayedKeeper(
+        sessions, errand.discovery, Assignments(errand.assignments), SystemClock(), folder=errand.folder
+    )
+    run(errand, sessions, keeper, sys.stdout.buffer)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"  the process that read had at most {peak:.0f} MB", file=sys.stderr, flush=True)
 
 
 def accounts_of(count: int) -> tuple[SimpleNamespace, ...]:
@@ -131,7 +147,7 @@ def recording(parts: Iterator[Part]) -> Sequence[Interface]:
 
 @contextmanager
 def running(pipeline: Pipeline, payloads: Sequence[bytes], gaps: Gaps) -> Iterator[None]:
-    """The pipeline on a thread of its own, without a rest."""
+    """The pipeline on a thread of its own, resting a fifth of the time."""
     over = threading.Event()
     origin = Origin(SourceKind.KINESIS, region="eu-central-1", stream="bench", shard="shardId-0")
 
@@ -139,8 +155,10 @@ def running(pipeline: Pipeline, payloads: Sequence[bytes], gaps: Gaps) -> Iterat
         for payload in cycle(payloads):
             if over.is_set():
                 return
+            began = time.perf_counter()
             pipeline.process(Delivery(origin, (payload,), 0.0))
             gaps.tick()
+            time.sleep((time.perf_counter() - began) / 4)
 
     thread = threading.Thread(target=run, name="pipeline")
     thread.start()
@@ -155,9 +173,21 @@ def measure(folder: Path, account_count: int) -> None:
     settings = DiscoverySettings()
     clock, gaps = SystemClock(), Gaps()
     accounts = accounts_of(account_count)
-    sessions = cast("Sessions", SimpleNamespace(account_targets=lambda again: accounts))  # noqa: ARG005
-    keeper = PlayedKeeper(sessions, settings, Assignments(folder / "assignments"), clock, folder=folder)
-    keeper.gaps = gaps
+    sessions = cast("Sessions", SimpleNamespace(learned=Learned()))
+    program = (
+        "chrt",
+        "--other",
+        "0",
+        sys.executable,
+        "-m",
+        "benchmarks.swap",
+        "--play",
+        "--accounts",
+        str(account_count),
+    )
+    holder = TimedHolder(sessions, AwsSettings(), settings, folder / "assignments", folder, clock, program=program)
+    holder.gaps = gaps
+    stop = threading.Event()
     warm_up()
     files = (part_file(folder, target) for account in accounts for target in account.targets())
     known = recording(part for file in files if (part := load_part(file)) is not None and part.interfaces)
@@ -170,7 +200,7 @@ def measure(folder: Path, account_count: int) -> None:
             pipeline = Pipeline(
                 build_lanes(outlet, 1, 0x7F00_0001),
                 formats=lambda _: [V2_FORMAT],
-                inventory=lambda: keeper.inventory,
+                inventory=lambda: holder.inventory,
                 exporter=outlet.exporting_process,
                 keep_rejects=no_rejects,
                 ledger=Ledger(),
@@ -182,10 +212,11 @@ def measure(folder: Path, account_count: int) -> None:
                     gaps.stage = "alone"
                     time.sleep(ALONE_SECONDS)
                     gaps.stage = "reading"
-                    keeper.refresh()
+                    kept = holder.refresh(stop)
                     time.sleep(0.5)  # still swapping: the pipeline takes it up, the old one is given back
                     if number:
                         show(gaps)
+                        print(f"  {kept.part_count} parts in memory")
                     gaps.begin()
 
 
@@ -209,8 +240,12 @@ def main() -> None:
     parser.add_argument("--interfaces", type=int, default=200_000)
     parser.add_argument("--vpcs", type=int, default=3_000)
     parser.add_argument("--make", type=Path)
+    parser.add_argument("--play", action="store_true")
     wanted = parser.parse_args()
     sizes = (wanted.accounts, wanted.interfaces, wanted.vpcs)
+    if wanted.play:
+        play(wanted.accounts)
+        return
     if wanted.make:
         make_parts(wanted.make, *sizes)
         return

@@ -37,7 +37,7 @@ from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
@@ -48,7 +48,6 @@ from consumer.model.inventory import empty_inventory
 from consumer.model.place import LogGroupKey
 from consumer.pipeline import Pipeline, claim_every_row
 from consumer.select.fallback import Rules
-from consumer.state.assignments import Assignments
 from consumer.state.cursors import Cursors, Positions
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
@@ -75,13 +74,14 @@ class Agent:
         self.metrics = Metrics()
         self.health = Health(clock.now)
         self._sessions = Sessions(settings.aws)
-        keeper = InventoryKeeper(
+        holder = InventoryHolder(
             self._sessions,
+            settings.aws,
             settings.discovery,
-            Assignments(state.path / "assignments.sqlite"),
-            clock,
-            settings.aws.parallel_targets,
+            state.path / "assignments.sqlite",
             state.path / "inventory",
+            clock,
+            settings.telemetry.log_level,
         )
         self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
         self._fleet = (
@@ -105,7 +105,7 @@ class Agent:
         standing_in = StandingIn(rules, self._failover.trouble_of, switches, self.metrics, self.health, clock, state)
         self._steering = Steering(settings, self._sessions, self._failover, standing_in, self.metrics, self.health)
         self._refresher = Refresher(
-            keeper,
+            holder,
             Schedule(settings.discovery.cron, clock),
             clock,
             self.metrics,

@@ -109,6 +109,12 @@ DESCRIBE_TRANSIT_GATEWAYS = Operation("ec2", "DescribeTransitGateways", Feature.
 DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS = Operation(
     "ec2", "DescribeTransitGatewayAttachments", Feature.TRANSIT_GATEWAYS, "TransitGatewayAttachments"
 )
+DESCRIBE_TRANSIT_GATEWAY_PEERING_ATTACHMENTS = Operation(
+    "ec2",
+    "DescribeTransitGatewayPeeringAttachments",
+    Feature.TRANSIT_GATEWAY_ROUTES,
+    "TransitGatewayPeeringAttachments",
+)
 DESCRIBE_ROUTE_TABLES = Operation("ec2", "DescribeRouteTables", Feature.ROUTES, "RouteTables", page_size=100)
 DESCRIBE_VPC_ENDPOINTS = Operation("ec2", "DescribeVpcEndpoints", Feature.ENDPOINTS, "VpcEndpoints")
 DESCRIBE_ADDRESSES = Operation("ec2", "DescribeAddresses", Feature.ELASTIC_ADDRESSES)
@@ -214,6 +220,7 @@ OPERATIONS = (
     DESCRIBE_FLOW_LOGS,
     DESCRIBE_TRANSIT_GATEWAYS,
     DESCRIBE_TRANSIT_GATEWAY_ATTACHMENTS,
+    DESCRIBE_TRANSIT_GATEWAY_PEERING_ATTACHMENTS,
     DESCRIBE_ROUTE_TABLES,
     DESCRIBE_VPC_ENDPOINTS,
     DESCRIBE_ADDRESSES,

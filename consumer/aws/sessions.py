@@ -79,6 +79,17 @@ class TemporaryKeys:
     expires_at: str
 
 
+@dataclass(slots=True)
+class Learned:
+    """What asking AWS taught one process, and another one need not find out again: sessions that had to be shorter
+    than wished, warnings that were given, who is who and where. Can be pickled; holds no key."""
+
+    session_seconds: dict[Role, int] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
+    accounts: dict[Access, str] = field(default_factory=dict)
+    account_targets: tuple[AccountTarget, ...] = ()
+
+
 class Sessions:
     """Mutable, shared by all threads. Construction is inert; the first call reads credentials and may block.
 
@@ -93,11 +104,9 @@ class Sessions:
         self._session_locks: dict[Access, threading.Lock] = {}
         self._own: botocore.session.Session | None = None
         self._sessions: dict[Access, botocore.session.Session] = {}
-        self._session_seconds: dict[Role, int] = {}
         self._clients: LRUCache[tuple[Access, str, str, bool], BaseClient] = LRUCache(_CLIENT_COUNT)
-        self._accounts: dict[Access, str] = {}
-        self._account_targets: tuple[AccountTarget, ...] = ()
-        self._warned: set[str] = set()
+        self.learned = Learned()
+        """Replaced whole by what another process learned."""
         self._region = settings.region
         self._log = get_logger("aws")
         self.call_counts: Counter[str] = Counter()
@@ -133,18 +142,19 @@ class Sessions:
         Found out once, or `again` (new profiles, roles and enabled regions); may block. ConfigurationError when a file
         cannot be read.
         """
-        if again or not self._account_targets:
-            self._account_targets = tuple(self._account_target(access) for access in self._accesses())
-        return self._account_targets
+        if again or not self.learned.account_targets:
+            self.learned.account_targets = tuple(self._account_target(access) for access in self._accesses())
+        return self.learned.account_targets
 
     def account(self, access: Access = None) -> str:
         """The 12-digit account behind `access` (asked once)."""
         if isinstance(access, Role):
             return access.account
         with self._identity_lock:  # threads that need it at once ask once
-            if access not in self._accounts:
-                self._accounts[access] = str(self.call(GET_CALLER_IDENTITY, Target(access, self.region))["Account"])
-            return self._accounts[access]
+            accounts = self.learned.accounts
+            if access not in accounts:
+                accounts[access] = str(self.call(GET_CALLER_IDENTITY, Target(access, self.region))["Account"])
+            return accounts[access]
 
     def targets_of(self, account: str, region: str) -> list[Target]:
         """As whom an account can be read in a region, first choice first; empty when nobody of ours is that account.
@@ -214,14 +224,14 @@ class Sessions:
         return AccountTarget(access, tuple(dict.fromkeys([default, *sorted(enabled)])), frozenset({default}), problem)
 
     def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
+        if text not in self.learned.warned:
+            self.learned.warned.add(text)
             self._log.warning(text)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was said once in the log and is not an error, in order of its text."""
-        return tuple(sorted(self._warned))
+        return tuple(sorted(self.learned.warned))
 
     def keys(self, access: Access = None) -> TemporaryKeys:
         """Keys of `access` for another process, a JVM's credential_process for one. May block."""
@@ -333,7 +343,7 @@ class Sessions:
     def _credentials(self, role: Role) -> RefreshableCredentials:
         """Credentials of a role that renew themselves a quarter of their life early, while the old ones still work."""
         metadata = self._assume(role)
-        seconds = self._session_seconds.get(role, self._settings.session_seconds)
+        seconds = self.learned.session_seconds.get(role, self._settings.session_seconds)
         return RefreshableCredentials.create_from_metadata(
             metadata,
             refresh_using=lambda: self._assume(role),
@@ -344,13 +354,13 @@ class Sessions:
 
     def _assume(self, role: Role) -> dict[str, str]:
         """One AssumeRole, in the form RefreshableCredentials reads. Falls back to an hour where more is refused."""
-        seconds = self._session_seconds.get(role, self._settings.session_seconds)
+        seconds = self.learned.session_seconds.get(role, self._settings.session_seconds)
         try:
             return self._ask_for_role(role, seconds)
         except VpcflowError as error:
             if seconds <= CHAINED_SESSION_SECONDS or "DurationSeconds" not in str(error):
                 raise
-        self._session_seconds[role] = CHAINED_SESSION_SECONDS
+        self.learned.session_seconds[role] = CHAINED_SESSION_SECONDS
         self._log.warning("session duration refused, using one hour", role=role.arn, asked_seconds=seconds)
         return self._ask_for_role(role, CHAINED_SESSION_SECONDS)
 

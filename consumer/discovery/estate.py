@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from consumer.discovery.estate_routes import ElasticAddress, Endpoint, GatewayTable, PrefixList, RouteTable
+from consumer.discovery.estate_routes import (
+    ElasticAddress,
+    Endpoint,
+    GatewayPeering,
+    GatewayTable,
+    PrefixList,
+    RouteTable,
+)
 from consumer.model.plan import FlowLog
 
 if TYPE_CHECKING:
@@ -125,9 +132,16 @@ class TransitGateway:
     account: str
 
 
+AttachmentKey = tuple[str, str]
+"""Transit gateway and attachment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What hangs on a transit gateway: `kind` vpc, vpn, peering…; `resource_id` of that kind."""
+    """What hangs on a transit gateway: `kind` vpc, vpn, peering…; `resource_id` of that kind.
+
+    `id` alone does not say which: both gateways of a peering may have an attachment of one id. `key` does.
+    """
 
     id: str
     name: str
@@ -137,6 +151,10 @@ class Attachment:
     resource_account: str
     state: str
     route_table_id: str
+
+    @property
+    def key(self) -> AttachmentKey:
+        return self.gateway_id, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +190,7 @@ class Part:
     endpoints: tuple[Endpoint, ...] = field(default=())
     elastic_addresses: tuple[ElasticAddress, ...] = field(default=())
     gateway_tables: tuple[GatewayTable, ...] = field(default=())
+    gateway_peerings: tuple[GatewayPeering, ...] = field(default=())
     prefix_lists: tuple[PrefixList, ...] = field(default=())
     is_unused: bool = False
     unread: frozenset[str] = field(default=frozenset())

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import (
         AddressTypeDef,
+        PeeringTgwInfoTypeDef,
         PrefixListEntryTypeDef,
         RouteTableTypeDef,
         RouteTypeDef,
+        TransitGatewayPeeringAttachmentTypeDef,
         TransitGatewayRouteTableTypeDef,
         TransitGatewayRouteTypeDef,
         VpcEndpointTypeDef,
@@ -59,6 +61,25 @@ class GatewayTable:
     id: str
     gateway_id: str
     routes: tuple[GatewayRoute, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySide:
+    """One side of a peering of transit gateways. `attachment_id`: what this side's routes call the peering."""
+
+    gateway_id: str
+    attachment_id: str
+    account: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPeering:
+    """An available peering of two transit gateways, of two regions mostly. Each side has routes and a route table for
+    what comes from the other side."""
+
+    id: str
+    sides: tuple[GatewaySide, GatewaySide]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +156,19 @@ def gateway_routes_in(raw: TransitGatewayRouteTypeDef) -> Iterator[GatewayRoute]
             attachment_ids=tuple(one["TransitGatewayAttachmentId"] for one in attachments),
             is_propagated=raw.get("Type") == "propagated",
         )
+
+
+def gateway_peerings_in(raw: TransitGatewayPeeringAttachmentTypeDef) -> Iterator[GatewayPeering]:
+    """Both sides call an attachment across regions by one id; within a region the accepter's side may have its own."""
+    if raw.get("State") == "available":
+        name = raw["TransitGatewayAttachmentId"]
+        other = raw.get("AccepterTransitGatewayAttachmentId") or name
+        sides = (_side(raw["RequesterTgwInfo"], name), _side(raw["AccepterTgwInfo"], other))
+        yield GatewayPeering(name, sides)
+
+
+def _side(raw: PeeringTgwInfoTypeDef, attachment: str) -> GatewaySide:
+    return GatewaySide(raw.get("TransitGatewayId", ""), attachment, raw.get("OwnerId", ""), raw.get("Region", ""))
 
 
 def endpoints_in(raw: VpcEndpointTypeDef) -> Iterator[Endpoint]:

@@ -1,15 +1,11 @@
 """What one account said about one region, as a file: so that a place that fails after a restart is still known.
 
-Belongs here: the layout, and what of a part stays in memory beside it. Does not: when it is written (inventory.py),
-checking it (sealed_file.py).
+Belongs here: the layout. Does not: when it is written (inventory.py), checking it (sealed_file.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Role, Target
-from consumer.discovery.estate import Interface, Part
+from consumer.discovery.estate import Part
 from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.telemetry.logs import get_logger
 
-KIND, SCHEMA = 2, 2
+KIND, SCHEMA = 2, 3
 
 
 def part_file(folder: Path, target: Target) -> Path:
@@ -53,22 +49,6 @@ def load_part(file: Path) -> Part | None:
     except ValidationError as error:
         get_logger("inventory").warning("a part of the inventory is not used", file=str(file), reason=str(error))
         return None
-
-
-def outline_of(part: Part) -> Part:
-    """What is looked at between two readings: of interfaces only which there are and where; nothing of instances and of
-    the past."""
-    interfaces = tuple(map(_outlined, part.interfaces))
-    return replace(part, interfaces=interfaces, instances=(), elastic_addresses=(), past=())
-
-
-def _outlined(one: Interface) -> Interface:
-    """Texts that many interfaces have are one text, as in what was read from EC2."""
-    account, vpc, subnet = map(sys.intern, (one.account, one.vpc_id, one.subnet_id))
-    return Interface(one.id, "", account, vpc, subnet, "", "", "", "", "", one.is_managed, (), (), (), _NO_TAGS)
-
-
-_NO_TAGS: Mapping[str, str] = {}
 
 
 @cache

@@ -20,6 +20,7 @@ from consumer.discovery.estate import Part
 from consumer.discovery.estate_routes import GatewayTable, PrefixList
 from consumer.discovery.past import past_of
 from consumer.discovery.places import is_kept
+from consumer.discovery.routing import PEERINGS
 from consumer.discovery.service import SERVICE_TAGS
 from consumer.errors import PermissionDeniedError, RefusedError, VpcflowError
 
@@ -135,9 +136,14 @@ class _Reading:
         return tuple(map(self._slim, found))
 
     def follow_gateways(self) -> None:
-        """Routes of every transit gateway's tables; nobody but the owner is shown any table."""
-        has_gateways = self.fields["transit_gateways"] or self.fields["attachments"]
+        """Routes of every transit gateway's tables, and where its peerings lead; nobody but the owner is shown them."""
+        attachments = self.fields["attachments"]
+        has_gateways = self.fields["transit_gateways"] or attachments
         self._try("gateway_tables", lambda: tuple(self._gateway_tables()) if has_gateways else ())
+        has_peerings = any(one.kind in PEERINGS for one in attachments)
+        peerings = operations.DESCRIBE_TRANSIT_GATEWAY_PEERING_ATTACHMENTS
+        read = estate_routes.gateway_peerings_in
+        self._try("gateway_peerings", lambda: tuple(self._items(peerings, read)) if has_peerings else ())
 
     def follow_prefix_lists(self) -> None:
         """Networks of the prefix lists that a route names; the others matter to nobody."""

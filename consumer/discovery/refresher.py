@@ -1,6 +1,6 @@
 """Keeps the inventory fresh while the agent runs, and says how it fares.
 
-Belongs here: when the estate is read, and what health, metrics and log say of it. Does not: reading it (inventory.py).
+Belongs here: when the estate is read, and what health, metrics and log say of it. Does not: having it read (holder.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from consumer.clock import Clock
-from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.holder import InventoryHolder
+from consumer.discovery.inventory import Refresh
 from consumer.discovery.look_up import UnknownInterfaces
 from consumer.discovery.schedule import Schedule
 from consumer.errors import Stopped, VpcflowError
@@ -35,14 +36,14 @@ class Refresher:
 
     def __init__(
         self,
-        keeper: InventoryKeeper,
+        holder: InventoryHolder,
         schedule: Schedule,
         clock: Clock,
         metrics: Metrics,
         health: Health,
         then: Callable[[Refresh, threading.Event], None] = _nothing,
     ) -> None:
-        self._keeper = keeper
+        self._holder = holder
         self._schedule = schedule
         self._clock = clock
         self._metrics = metrics
@@ -59,9 +60,9 @@ class Refresher:
         With a snapshot of the last run records are named at once, by what was known then.
         """
         self._health.set("inventory", "waiting", "reading the estate for the first time")
-        if self._keeper.restore():
-            self._show(self._keeper.inventory)
-            age = max(0.0, self._clock.now() - self._keeper.inventory.taken_at)
+        if self._holder.restore():
+            self._show(self._holder.inventory)
+            age = max(0.0, self._clock.now() - self._holder.inventory.taken_at)
             self._health.set("inventory", "waiting", f"names of {age / 60:.0f} minutes ago, reading the estate anew")
             self._was_read.set()
         threading.Thread(target=self._run, args=(stop,), name="inventory", daemon=True).start()
@@ -75,7 +76,7 @@ class Refresher:
         if not self._was_read.is_set():
             self._clock.wait(self._was_read, FIRST_READING_SECONDS)
             self._was_read.set()
-        return self._keeper.inventory
+        return self._holder.inventory
 
     def _run(self, stop: threading.Event) -> None:
         try:
@@ -96,7 +97,7 @@ class Refresher:
     def _refresh(self, stop: threading.Event) -> None:
         """What makes a whole reading impossible (a credentials file that is gone) may be mended by the next one."""
         try:
-            refresh = self._keeper.refresh(stop)
+            refresh = self._holder.refresh(stop)
             self._report(refresh)
             self._was_read.set()
             self._then(refresh, stop)
@@ -109,7 +110,7 @@ class Refresher:
     def _look_up(self, stop: threading.Event) -> None:
         """Interfaces that flows named since; what fails here is tried again when their next flows come."""
         try:
-            found = self._keeper.look_up(self.unknown, stop)
+            found = self._holder.look_up(self.unknown, stop)
         except Stopped:
             raise
         except VpcflowError as error:
@@ -119,7 +120,7 @@ class Refresher:
         if found:
             self._metrics.counter("vpcflow_interfaces_looked_up_total").inc(found)
             self._log.info("interfaces made since the last discovery have names now", count=found)
-            self._show(self._keeper.inventory)
+            self._show(self._holder.inventory)
 
     def _report(self, refresh: Refresh) -> None:
         """What could not be read keeps its old part; health says which and why."""
@@ -135,7 +136,7 @@ class Refresher:
             self._health.set("inventory", "ok", f"{now.interfaces.row_count - 1} interfaces known{self._ranges()}")
 
     def _ranges(self) -> str:
-        made_at = self._keeper.ranges_made_at
+        made_at = self._holder.ranges_made_at
         if not made_at:
             return ""
         self._metrics.read_gauge("vpcflow_aws_ranges_age_seconds", lambda: self._clock.now() - made_at)

@@ -21,8 +21,8 @@ from consumer.model.flow_path import FlowPath
 from consumer.model.networks import Listed, Network
 
 if TYPE_CHECKING:
-    from consumer.discovery.estate import Attachment
-    from consumer.discovery.estate_routes import RouteTable
+    from consumer.discovery.estate import Attachment, AttachmentKey
+    from consumer.discovery.estate_routes import GatewayRoute, RouteTable
     from consumer.discovery.snapshot import Estate
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -36,6 +36,10 @@ _WAYS = {
     "arn:aws": FlowPath.CORE_NETWORK,
 }
 """Prefix of a route's target → way, where nothing more can be learned by following it."""
+PEERINGS = ("peering", "tgw-peering")
+"""Kinds of attachment that lead to another transit gateway; the second is AWS's older word."""
+MOST_TABLES = 8
+"""Route tables that are followed one behind the other: no packet of a network that works passes more gateways."""
 SITES = {
     "vpn": "VPN",
     "vpn-concentrator": "VPN",
@@ -75,7 +79,7 @@ class Numbering:
 
     vpcs: Mapping[str, int]
     vpc_rows: Mapping[str, int]
-    site_rows: Mapping[str, int]
+    site_rows: Mapping[AttachmentKey, int]
 
 
 class Routing:
@@ -187,7 +191,7 @@ class Routing:
         if hop.kind == "peer" and hop.key:
             yield from self._within_vpc(hop.key, zone, hop.way)
         elif hop.kind == "gateway" and hop.key:
-            yield from _clipped(self._gateway_list(hop.key, seen), zone)
+            yield from _clipped(self._gateway_list(hop.key, zone, seen), zone)
         elif hop.kind == "table" and hop.key and hop.key not in seen:
             table = self._estate.route_tables[hop.key]
             inner = self.reached(self.zones(table.vpc_id, table), seen | {hop.key})
@@ -200,20 +204,24 @@ class Routing:
             if common is not None:
                 yield Listed(common, number, self._numbering.vpc_rows[vpc], way)
 
-    def _gateway_list(self, table: str, seen: frozenset[str]) -> Iterable[Listed]:
-        """What a route table of a transit gateway reaches."""
+    def _gateway_list(self, table: str, zone: Network, seen: frozenset[str]) -> Iterable[Listed]:
+        """What a route table of a transit gateway reaches, at least all of it that `zone` has a part of."""
         if seen:
-            return self._follow_gateway(table, seen)
+            return self._follow_gateway(table, zone, seen)
         if table not in self._gateway_lists:
-            self._gateway_lists[table] = tuple(self._follow_gateway(table, seen))
+            self._gateway_lists[table] = tuple(self._follow_gateway(table, None, seen))
         return self._gateway_lists[table]
 
-    def _follow_gateway(self, table: str, seen: frozenset[str]) -> Iterator[Listed]:
+    def _follow_gateway(self, table: str, within: Network | None, seen: frozenset[str]) -> Iterator[Listed]:
+        """`within`: only routes that addresses in it can take are followed. Without that, gateways that are all peered
+        with each other would be followed in every order there is."""
         known = self._estate.gateway_tables.get(table)
-        if known is None or table in seen:
+        if known is None or table in seen or len(seen) >= MOST_TABLES:
             return
         seen |= {table}
         zones = [(network(route.destination), route) for route in known.routes]
+        if within is not None:
+            zones = list(_taken(zones, within))
         yield from _hiding(
             zones,
             lambda zone, route: (
@@ -221,31 +229,43 @@ class Routing:
                 *(
                     one
                     for name in route.attachment_ids[:1]  # several are equal ways to one place (ECMP)
-                    for one in self._behind_attachment(name, zone, is_propagated=route.is_propagated, seen=seen)
+                    for one in self._behind_attachment((known.gateway_id, name), zone, route, seen)
                 ),
             ),
         )
 
     def _behind_attachment(
-        self, name: str, zone: Network, *, is_propagated: bool, seen: frozenset[str]
+        self, key: AttachmentKey, zone: Network, route: GatewayRoute, seen: frozenset[str]
     ) -> Iterator[Listed]:
-        attachment = self._estate.attachments.get(name)
+        attachment = self._estate.attachments.get(key)
         if attachment is None:
             return
+        if attachment.kind in PEERINGS:
+            yield from self._behind_peering(key, zone, seen)
+            return
         if attachment.kind != "vpc":
-            is_peering = attachment.kind.endswith("peering")
-            way = FlowPath.TRANSIT_GATEWAY if is_peering else FlowPath.VPN
-            yield Listed(zone, 0, self._numbering.site_rows.get(name, 0), way)
+            yield Listed(zone, 0, self._numbering.site_rows.get(key, 0), FlowPath.VPN)
             return
         vpc = attachment.resource_id
         number = self._numbering.vpcs.get(vpc, 0)
         own = [network(text) for text in self._networks_of(vpc)]
-        if number and is_propagated and not own:  # a VPC nobody can read: what it announces is its own
+        if number and route.is_propagated and not own:  # a VPC nobody can read: what it announces is its own
             yield Listed(zone, number, self._numbering.vpc_rows[vpc], FlowPath.TRANSIT_GATEWAY)
             return
         if not _Zones(own).hold(zone) and attachment.route_table_id:
-            yield from _clipped(self._gateway_list(attachment.route_table_id, seen), zone)
+            yield from _clipped(self._gateway_list(attachment.route_table_id, zone, seen), zone)
         yield from self._within_vpc(vpc, zone, FlowPath.TRANSIT_GATEWAY)
+
+    def _behind_peering(self, key: AttachmentKey, zone: Network, seen: frozenset[str]) -> Iterator[Listed]:
+        """What the other gateway does with what comes from us: its attachment of the peering has a route table. Where
+        nobody can read that, the peering itself is the place."""
+        far = self._estate.far_sides.get(key)
+        attachment = self._estate.attachments.get((far.gateway_id, far.attachment_id)) if far else None
+        table = attachment.route_table_id if attachment else ""
+        if table in self._estate.gateway_tables:
+            yield from _clipped(self._gateway_list(table, zone, seen), zone)
+        else:
+            yield Listed(zone, 0, self._numbering.site_rows.get(key, 0), FlowPath.TRANSIT_GATEWAY)
 
 
 class _Zones:
@@ -264,6 +284,20 @@ class _Zones:
             for length in self._lengths[inner.version]
             if longer_than < length <= inner.prefixlen
         )
+
+
+def _taken(zones: Iterable[tuple[Network, Next]], within: Network) -> Iterator[tuple[Network, Next]]:
+    """Zones that addresses of `within` can fall into: those inside it, and of those that hold all of it the longest."""
+    whole: dict[int, list[tuple[Network, Next]]] = {}
+    for zone, following in zones:
+        if _common(zone, within) is None:
+            continue
+        if zone.prefixlen > within.prefixlen:
+            yield zone, following
+        else:
+            whole.setdefault(zone.prefixlen, []).append((zone, following))
+    if whole:
+        yield from whole[max(whole)]
 
 
 def _hiding(

@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from consumer.telemetry.logs import get_logger
 
@@ -24,19 +25,24 @@ Buffer = bytes | memoryview
 
 def write_sealed(file: Path, kind: int, schema: int, content: Sequence[Buffer]) -> None:
     """Write beside `file` and put it in its place. OSError when the disk does not let us."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as out:
+            seal(out, kind, schema, content)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def seal(out: BinaryIO, kind: int, schema: int, content: Sequence[Buffer]) -> None:
+    """Write into an open file."""
     digest = hashlib.blake2b(digest_size=32)
     for piece in content:
         digest.update(piece)
     length = sum(memoryview(piece).nbytes for piece in content)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as out:
-            out.write(_HEADER.pack(_MAGIC, kind, schema, length, digest.digest()))
-            for piece in content:
-                out.write(piece)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    out.write(_HEADER.pack(_MAGIC, kind, schema, length, digest.digest()))
+    for piece in content:
+        out.write(piece)
 
 
 def read_sealed(file: Path, kind: int, schema: int) -> memoryview | None:

@@ -16,6 +16,7 @@ import numpy as np
 from consumer.discovery.aws_ranges import AwsRange
 from consumer.discovery.estate import (
     Attachment,
+    AttachmentKey,
     Instance,
     Interface,
     NatGateway,
@@ -26,7 +27,14 @@ from consumer.discovery.estate import (
     Subnet,
     Vpc,
 )
-from consumer.discovery.estate_routes import ElasticAddress, Endpoint, GatewayTable, PrefixList, RouteTable
+from consumer.discovery.estate_routes import (
+    ElasticAddress,
+    Endpoint,
+    GatewaySide,
+    GatewayTable,
+    PrefixList,
+    RouteTable,
+)
 from consumer.discovery.own_names import NameBook, NamedNetwork
 from consumer.discovery.places import COLUMNS, Place, cluster_of, group_of, owner_of, path_through, service_name
 from consumer.discovery.routing import SITES, Numbering, Routing, Zone, network
@@ -66,7 +74,10 @@ class Estate:
     elastic_addresses: dict[str, tuple[ElasticAddress, str, str]] = field(default_factory=dict)
     """By address; with account and region, which EC2 does not say."""
     gateway_tables: dict[str, GatewayTable] = field(default_factory=dict)
-    attachments: dict[str, Attachment] = field(default_factory=dict)
+    attachments: dict[AttachmentKey, Attachment] = field(default_factory=dict)
+    attachment_regions: dict[AttachmentKey, str] = field(default_factory=dict)
+    far_sides: dict[AttachmentKey, GatewaySide] = field(default_factory=dict)
+    """The other side of each peering of transit gateways."""
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
     past: list[Past] = field(default_factory=list)
 
@@ -75,7 +86,7 @@ class Estate:
         foreign: dict[str, Peer] = {}
         for one in self.attachments.values():
             if one.kind == "vpc" and one.resource_id and one.resource_id not in self.vpcs:
-                region = self.regions.get(one.id, "")
+                region = self.attachment_regions.get(one.key, "")
                 foreign[one.resource_id] = Peer(one.resource_id, one.resource_account, region, ())
         sides = (side for peering in self.peerings.values() for side in peering.sides)
         return foreign | {side.vpc_id: side for side in sides if side.vpc_id not in self.vpcs}
@@ -119,9 +130,13 @@ def merge(parts: Iterable[Part]) -> Estate:
                 estate.gateway_tables[gateway_table.id] = gateway_table
         for attachment in part.attachments:
             # Both ends of an attachment see it; only the gateway's owner is told the route table.
-            if attachment.id not in estate.attachments or attachment.route_table_id:
-                estate.attachments[attachment.id] = attachment
-                estate.regions[attachment.id] = part.region
+            if attachment.key not in estate.attachments or attachment.route_table_id:
+                estate.attachments[attachment.key] = attachment
+                estate.attachment_regions[attachment.key] = part.region
+        for gateway_peering in part.gateway_peerings:
+            one, other = gateway_peering.sides
+            estate.far_sides[one.gateway_id, one.attachment_id] = other
+            estate.far_sides[other.gateway_id, other.attachment_id] = one
         for prefix_list in part.prefix_lists:
             if prefix_list.id not in estate.prefix_lists or prefix_list.networks:
                 estate.prefix_lists[prefix_list.id] = prefix_list
@@ -166,7 +181,7 @@ class _Builder:
         self._interface_rows: dict[bytes, int] = {}
         self._subnet_rows: dict[str, int] = {}
         self._vpc_rows: dict[str, int] = {}
-        self._site_rows: dict[str, int] = {}
+        self._site_rows: dict[AttachmentKey, int] = {}
         self._books: dict[tuple[NamedNetwork, ...], NameBook] = {}
         self._books_by_scope: dict[tuple[str, str], NameBook] = {}
         self._name_rows: dict[tuple[str, str, str], int] = {}
@@ -383,15 +398,16 @@ class _Builder:
             if self._is_named:
                 place = self._named(place, next(iter(self._networks_of(vpc)), ""))
             self._vpc_rows[vpc] = self._add(place)
-        for attachment in self._estate.attachments.values():
+        for key, attachment in self._estate.attachments.items():
             if attachment.kind in SITES:
+                far = self._estate.far_sides.get(key)
                 place = Place(
                     name=attachment.name or attachment.resource_id or attachment.id,
-                    account_id=attachment.resource_account,
-                    region=self._estate.regions.get(attachment.id, ""),
+                    account_id=far.account if far else attachment.resource_account,
+                    region=far.region if far else self._estate.attachment_regions.get(key, ""),
                     service=SITES[attachment.kind],
                 )
-                self._site_rows[attachment.id] = self._add(place)
+                self._site_rows[key] = self._add(place)
 
     def _in_vpc(self, vpc_id: str) -> Place:
         vpc, peer = self._estate.vpcs.get(vpc_id), self._foreign.get(vpc_id)

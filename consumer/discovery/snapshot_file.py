@@ -8,27 +8,36 @@ a multiple of 64 bytes. Little-endian, as every machine we run on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from consumer.discovery.sealed_file import read_sealed, write_sealed
+from consumer.discovery.sealed_file import Buffer, read_sealed, seal, write_sealed
 from consumer.model.address_index import AddressIndex
 from consumer.model.inventory import EntityTable, History, Inventory
 from consumer.model.networks import Networks, Views
+from consumer.model.packed import Numbered, Texts
 
-KIND, SCHEMA = 1, 4
+KIND, SCHEMA = 1, 5
 _ALIGNMENT = 64
 Array = NDArray[Any]
 
 
 def save_snapshot(inventory: Inventory, file: Path) -> None:
-    """Write the snapshot. OSError when the disk does not let us."""
+    """Write the snapshot and put it in its place. OSError when the disk does not let us."""
+    write_sealed(file, KIND, SCHEMA, _pieces(inventory))
+
+
+def write_snapshot(inventory: Inventory, out: BinaryIO) -> None:
+    """Write the snapshot into an open file."""
+    seal(out, KIND, SCHEMA, _pieces(inventory))
+
+
+def _pieces(inventory: Inventory) -> list[Buffer]:
     arrays: dict[str, Array] = {
         "slots": inventory.addresses.slots,
         "network_starts": inventory.networks.starts,
@@ -40,11 +49,9 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
         "turn_starts": inventory.history.starts,
         "turn_until": inventory.history.until,
         "turn_rows": inventory.history.rows,
-        "interface_codes": np.fromiter(inventory.interface_rows.values(), np.int64),
-        "vpc_codes": np.fromiter(inventory.vpc_numbers.values(), np.int64),
-        **_packed("interface_names", inventory.interface_rows),
-        **_packed("vpc_names", inventory.vpc_numbers),
-        **_packed("texts", inventory.interfaces.texts),
+        **_numbered_arrays("interface", Numbered.of(inventory.interface_rows)),
+        **_numbered_arrays("vpc", Numbered.of(inventory.vpc_numbers)),
+        **_text_arrays("texts", Texts.of(inventory.interfaces.texts)),
     }
     assert inventory.endpoints.texts is inventory.interfaces.texts, "both tables have one pool of texts"
     for table in (inventory.interfaces, inventory.endpoints):
@@ -59,12 +66,11 @@ def save_snapshot(inventory: Inventory, file: Path) -> None:
             "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
         }
     )
-    pieces: list[bytes | memoryview] = [len(header).to_bytes(8, "little") + header]
-    pieces[0] = _padded(bytes(pieces[0]))
+    pieces: list[Buffer] = [_padded(len(header).to_bytes(8, "little") + header)]
     for array in arrays.values():
         flat = np.ascontiguousarray(array)
         pieces += [flat.reshape(-1).view(np.uint8).data, bytes(-flat.nbytes % _ALIGNMENT)]
-    write_sealed(file, KIND, SCHEMA, pieces)
+    return pieces
 
 
 def load_snapshot(file: Path) -> Inventory | None:
@@ -75,7 +81,7 @@ def load_snapshot(file: Path) -> Inventory | None:
     size = int.from_bytes(content[:8], "little")
     header = orjson.loads(content[8 : 8 + size])
     arrays = _arrays(content, header["arrays"], _aligned(8 + size))
-    texts = _unpacked(arrays, "texts")
+    texts = _texts(arrays, "texts")
     strings = _columns(arrays, "strings/")
     tables = []
     for name in ("interface", "endpoint"):
@@ -84,12 +90,12 @@ def load_snapshot(file: Path) -> Inventory | None:
         tables.append(EntityTable(name, count, _columns(arrays, f"{name}/integers/"), columns, texts))
     return Inventory(
         interfaces=tables[0],
-        interface_rows=_numbered(_unpacked(arrays, "interface_names"), arrays["interface_codes"].tolist()),
+        interface_rows=_numbered(arrays, "interface"),
         endpoints=tables[1],
         addresses=AddressIndex(arrays["slots"], header["bits"], header["has_prefixes"]),
         networks=Networks(*(arrays[f"network_{name}"] for name in ("starts", "highs", "lows", "values"))),
         views=Views(arrays["views"]),
-        vpc_numbers=dict(zip(_unpacked(arrays, "vpc_names"), arrays["vpc_codes"].tolist(), strict=True)),
+        vpc_numbers=_numbered(arrays, "vpc"),
         vpc_exporters=arrays["vpc_exporters"],
         taken_at=header["taken_at"],
         history=History(arrays["turn_starts"], arrays["turn_until"], arrays["turn_rows"]),
@@ -110,28 +116,21 @@ def _columns(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _packed(name: str, texts: Iterable[bytes]) -> dict[str, Array]:
-    """Texts back to back, and where each ends."""
-    known = list(texts)
-    ends = np.cumsum(np.fromiter(map(len, known), np.int64, len(known)), dtype=np.int64)
-    return {name: np.frombuffer(b"".join(known), np.uint8), f"{name}_ends": ends}
+def _text_arrays(name: str, texts: Texts) -> dict[str, Array]:
+    return {name: texts.arena, f"{name}_ends": texts.ends}
 
 
-def _unpacked(arrays: dict[str, Array], name: str) -> tuple[bytes, ...]:
-    whole = arrays[name].tobytes()
-    return tuple(whole[begin:end] for begin, end in pairwise([0, *arrays[f"{name}_ends"].tolist()]))
+def _texts(arrays: dict[str, Array], name: str) -> Texts:
+    return Texts(arrays[name], arrays[f"{name}_ends"])
 
 
-_AT_ONCE = 10_000
+def _numbered_arrays(name: str, numbered: Numbered) -> dict[str, Array]:
+    tables: dict[str, Array] = {f"{name}_codes": numbered.numbers, f"{name}_slots": numbered.slots}
+    return tables | _text_arrays(f"{name}_names", numbered.names)
 
 
-def _numbered(names: Sequence[bytes], codes: Sequence[int]) -> dict[bytes, int]:
-    """A dictionary, made in pieces: in one piece 200,000 names held the interpreter for 50 ms, and all threads with
-    it."""
-    numbered: dict[bytes, int] = {}
-    for begin in range(0, len(names), _AT_ONCE):
-        numbered.update(zip(names[begin : begin + _AT_ONCE], codes[begin : begin + _AT_ONCE], strict=True))
-    return numbered
+def _numbered(arrays: dict[str, Array], name: str) -> Numbered:
+    return Numbered(_texts(arrays, f"{name}_names"), arrays[f"{name}_codes"], arrays[f"{name}_slots"])
 
 
 def _aligned(position: int) -> int:

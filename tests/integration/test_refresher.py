@@ -12,12 +12,11 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.refresher import Refresher
 from consumer.discovery.schedule import Schedule
 from consumer.discovery.settings import DiscoverySettings
 from consumer.model.delivery import Origin, SourceKind
-from consumer.state.assignments import Assignments
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
@@ -40,17 +39,22 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
 class Running:
     """A refresher that never runs by its schedule within a test, so that only what is asked for happens."""
 
-    def __init__(self, roles: Path) -> None:
+    def __init__(self, roles: Path, state: Path) -> None:
         self.clock = SystemClock()
         self.health = Health(self.clock.now)
         self.metrics = Metrics()
         settings = AwsSettings(region=REGION, regions=(REGION,), attempts=1, role_file=str(roles))
-        keeper = InventoryKeeper(Sessions(settings), DiscoverySettings(), Assignments(None), self.clock)
-        self.refresher = Refresher(keeper, Schedule("0 0 29 2 *", self.clock), self.clock, self.metrics, self.health)
+        discovery = DiscoverySettings(aws_ranges=False)
+        file, folder = state / "assignments.sqlite", state / "inventory"
+        holder = InventoryHolder(Sessions(settings), settings, discovery, file, folder, self.clock)
+        self.refresher = Refresher(holder, Schedule("0 0 29 2 *", self.clock), self.clock, self.metrics, self.health)
         self.stop = threading.Event()
 
     def vpc_count(self) -> int:
         return len(self.refresher.inventory().vpc_numbers)
+
+    def taken_at(self) -> float:
+        return self.refresher.inventory().taken_at
 
     def knows(self, interface_id: str) -> bool:
         return interface_id.encode() in self.refresher.inventory().interface_rows
@@ -69,7 +73,7 @@ class Running:
 @pytest.fixture
 def running(aws: FaultyAws, tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "roles").write_text("")
-    run = Running(tmp_path / "roles")
+    run = Running(tmp_path / "roles", tmp_path / "state")
     run.refresher.start(run.stop)
     yield run
     run.stop.set()
@@ -202,7 +206,9 @@ def test_a_session_that_aws_ended_early_is_renewed_at_once(aws: FaultyAws, runni
 
     aws.fault_of = end_first_session
     running.refresher.reread()
-    running.wait(lambda: aws.calls["AssumeRole"] > assumed, "the role is assumed again")
-    running.wait(lambda: running.condition()[0] == "ok", "and the account is read in the same run")
+    running.wait(lambda: aws.calls["AssumeRole"] == assumed + 2, "the role is assumed again in the same run")
+    read = running.taken_at()
+    running.wait(lambda: running.taken_at() > read, "which ends")
     assert ended
+    assert running.condition()[0] == "ok"
     assert running.vpc_count() == 2

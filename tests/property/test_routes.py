@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.discovery.estate import Attachment, Part, Peer, Peering, Vpc
-from consumer.discovery.estate_routes import GatewayRoute, GatewayTable, Route, RouteTable
+from consumer.discovery.estate_routes import (
+    GatewayPeering,
+    GatewayRoute,
+    GatewaySide,
+    GatewayTable,
+    Route,
+    RouteTable,
+)
 from consumer.enrich.join import Joiner
 from tests.support.flows import all_rows, flow_batch, inventory_of
 
@@ -16,41 +23,54 @@ OWNER = "111111111111"
 BLOCKS = ("10.0.0.0/16", "10.1.0.0/16", "10.1.0.0/24", "10.2.0.0/15")
 DESTINATIONS = ("0.0.0.0/0", "10.0.0.0/8", *BLOCKS, "10.1.0.0/25")
 ADDRESSES = ("10.0.0.1", "10.1.0.1", "10.1.0.200", "10.1.9.1", "10.2.0.1", "10.3.0.1", "10.9.0.1", "192.0.2.1")
-TABLES = ("tgw-rtb-1", "tgw-rtb-2")
+GATEWAYS = ("tgw-1", "tgw-2", "tgw-3")
+TABLES = {"tgw-rtb-1": "tgw-1", "tgw-rtb-2": "tgw-1", "tgw-rtb-3": "tgw-2", "tgw-rtb-4": "tgw-3"}
+"""Route table → transit gateway: the first has two."""
+
+
+@st.composite
+def gateway_peerings(draw: st.DrawFn) -> tuple[tuple[GatewayPeering, ...], tuple[Attachment, ...]]:
+    """Any of the three gateways peered with any other, twice if need be; both sides' attachments have one id. Some
+    sides have no route table for what comes in, and some peerings nobody could read."""
+    pairs = draw(st.lists(st.sampled_from((GATEWAYS[:2], GATEWAYS[1:], GATEWAYS[::2], GATEWAYS[:2])), max_size=4))
+    found, attachments = [], []
+    for number, pair in enumerate(pairs):
+        name = f"at-peering-{number}"
+        one, other = (GatewaySide(gateway, name, OWNER, f"region-{gateway}") for gateway in pair)
+        if draw(st.booleans()) or draw(st.booleans()):
+            found.append(GatewayPeering(name, (one, other)))
+        for gateway, peer in (pair, pair[::-1]):
+            table = draw(st.sampled_from(["", *(table for table, owner in TABLES.items() if owner == gateway)]))
+            attachments.append(Attachment(name, "", gateway, "peering", peer, OWNER, "available", table))
+    return tuple(found), tuple(attachments)
 
 
 @st.composite
 def estates(draw: st.DrawFn) -> Part:
-    """Up to five VPCs on one transit gateway with two route tables; some peered, of some the route table is read."""
+    """Up to five VPCs on three transit gateways, peered at random, one with two route tables; some VPCs peered, of some
+    the route table is read."""
     count = draw(st.integers(2, 5))
     blocks = [draw(st.sampled_from(BLOCKS)) for _ in range(count)]
     vpcs = tuple(Vpc(f"vpc-{number}", "", OWNER, (block,)) for number, block in enumerate(blocks))
-    attachments = tuple(
-        Attachment(
-            f"at-{number}", "", "tgw-1", "vpc", f"vpc-{number}", OWNER, "available", draw(st.sampled_from(TABLES))
-        )
-        for number in range(count)
-        if draw(st.booleans())
-    )
-    hops = [(one.id,) for one in attachments] + [()]
-    gateway_tables = tuple(
-        GatewayTable(
-            name,
-            "tgw-1",
-            tuple(
-                GatewayRoute(destination, draw(st.sampled_from(hops)))
-                for destination in draw(st.lists(st.sampled_from(DESTINATIONS), unique=True, max_size=5))
-            ),
-        )
-        for name in TABLES
-    )
+    peered, attachments = draw(gateway_peerings())
+    for number in range(count):
+        if draw(st.booleans()):
+            table = draw(st.sampled_from(list(TABLES)))
+            one = Attachment(f"at-{number}", "", TABLES[table], "vpc", f"vpc-{number}", OWNER, "available", table)
+            attachments = (*attachments, one)
+    gateway_tables = []
+    for name, gateway in TABLES.items():
+        hops = [(one.id,) for one in attachments if one.gateway_id == gateway] + [()]
+        destinations = draw(st.lists(st.sampled_from(DESTINATIONS), unique=True, max_size=5))
+        routes = tuple(GatewayRoute(destination, draw(st.sampled_from(hops))) for destination in destinations)
+        gateway_tables.append(GatewayTable(name, gateway, routes))
     pairs = draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=3))
     peerings = tuple(
         Peering(f"pcx-{number}", (_peer(vpcs[one]), _peer(vpcs[other])))
         for number, (one, other) in enumerate(pairs)
         if one != other
     )
-    targets = ["tgw-1", "igw-1", "", *(peering.id for peering in peerings)]
+    targets = [*GATEWAYS, "igw-1", "", *(peering.id for peering in peerings)]
     route_tables = tuple(
         RouteTable(
             f"rtb-{vpc.id}",
@@ -67,7 +87,7 @@ def estates(draw: st.DrawFn) -> Part:
     )
     return Part(
         OWNER, "us-east-1", 0.0, vpcs=vpcs, peerings=peerings, attachments=attachments,
-        gateway_tables=gateway_tables, route_tables=route_tables,
+        gateway_tables=tuple(gateway_tables), route_tables=route_tables, gateway_peerings=peered,
     )  # fmt: skip
 
 
@@ -82,7 +102,7 @@ class Packet:
         self.part = part
         self.address = ip_address(address)
         self.networks = {vpc.id: [ip_network(text) for text in vpc.networks] for vpc in part.vpcs}
-        self.attachments = {one.id: one for one in part.attachments}
+        self.attachments = {(one.gateway_id, one.id): one for one in part.attachments}
         self.gateway_tables = {one.id: one for one in part.gateway_tables}
 
     def is_in(self, vpc: str) -> bool:
@@ -102,10 +122,19 @@ class Packet:
         place = self.longest([route.destination for route in routes])
         if place < 0 or not routes[place].attachment_ids:
             return set()
-        attachment = self.attachments[routes[place].attachment_ids[0]]
+        attachment = self.attachments[TABLES[table], routes[place].attachment_ids[0]]
+        if attachment.kind == "peering":
+            far = self.far_table(attachment)
+            return self.through_gateway(far, (*seen, table)) if far else set()
         if self.is_in(attachment.resource_id):
             return {attachment.resource_id}
         return self.through_gateway(attachment.route_table_id, (*seen, table))
+
+    def far_table(self, attachment: Attachment) -> str:
+        """The route table by which it enters the gateway at the other side; empty = nobody can tell."""
+        if all(one.id != attachment.id for one in self.part.gateway_peerings):
+            return ""
+        return self.attachments[attachment.resource_id, attachment.id].route_table_id
 
     def peers(self, vpc: str) -> dict[str, str]:
         sides = {one.id: [side.vpc_id for side in one.sides] for one in self.part.peerings}
@@ -130,7 +159,7 @@ class Packet:
             peer = self.peers(vpc)[target]
             return {peer} if self.is_in(peer) else set()
         mine = [one.route_table_id for one in self.part.attachments if one.resource_id == vpc]
-        return self.through_gateway(mine[0]) if target == "tgw-1" and mine else set()
+        return self.through_gateway(mine[0]) if mine and TABLES[mine[0]] == target else set()
 
 
 def named(part: Part, observer: str) -> dict[str, str]:

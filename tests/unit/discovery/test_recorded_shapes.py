@@ -15,7 +15,7 @@ from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.discovery.estate import NatGateway
-from consumer.discovery.estate_routes import Endpoint, GatewayRoute, PrefixList, Route
+from consumer.discovery.estate_routes import Endpoint, GatewayPeering, GatewayRoute, GatewaySide, PrefixList, Route
 from consumer.discovery.reading import read_part
 
 HERE = Target(None, "us-east-1")
@@ -163,3 +163,73 @@ def test_route_tables_endpoints_and_the_prefix_lists_they_name(ours: Sessions, s
     )  # fmt: skip
     assert part.endpoints == (Endpoint("vpce-1", "", "Gateway", service, "", ()),)
     assert part.prefix_lists == (PrefixList("pl-s3", ("3.5.0.0/19",)),)
+
+
+def test_a_peering_of_transit_gateways_is_read_with_both_its_sides(ours: Sessions, stub: Stubber) -> None:
+    """Shape and ids as in the EC2 API reference's example; one that waits for its acceptance leads nowhere yet."""
+    attachment = {
+        "TransitGatewayAttachmentId": "tgw-attach-1",
+        "TransitGatewayId": "tgw-1",
+        "ResourceType": "peering",
+        "ResourceId": "tgw-2",
+        "ResourceOwnerId": "222222222222",
+        "State": "available",
+        "Association": {"TransitGatewayRouteTableId": "tgw-rtb-1", "State": "associated"},
+    }
+    answer(stub, describe_transit_gateway_attachments={"TransitGatewayAttachments": [attachment]})
+    stub.add_response("describe_transit_gateway_route_tables", {"TransitGatewayRouteTables": []})
+    us, them = (
+        {"TransitGatewayId": f"tgw-{number}", "OwnerId": owner, "Region": region}
+        for number, owner, region in ((1, "111111111111", "us-east-1"), (2, "222222222222", "eu-west-1"))
+    )
+    sides = {"RequesterTgwInfo": them, "AccepterTgwInfo": us}
+    peerings = [
+        {"TransitGatewayAttachmentId": "tgw-attach-1", "State": "available", **sides},
+        {"TransitGatewayAttachmentId": "tgw-attach-2", "State": "pendingAcceptance", **sides},
+        {
+            "TransitGatewayAttachmentId": "tgw-attach-3",
+            "AccepterTransitGatewayAttachmentId": "tgw-attach-4",
+            "State": "available",
+            **sides,
+        },
+    ]
+    stub.add_response("describe_transit_gateway_peering_attachments", {"TransitGatewayPeeringAttachments": peerings})
+    part, problems = read_part(ours, HERE, None, 1.0)
+
+    assert part is not None
+    assert problems == []
+    assert part.attachments[0].route_table_id == "tgw-rtb-1"
+    assert part.gateway_peerings == (
+        GatewayPeering(
+            "tgw-attach-1",
+            (
+                GatewaySide("tgw-2", "tgw-attach-1", "222222222222", "eu-west-1"),
+                GatewaySide("tgw-1", "tgw-attach-1", "111111111111", "us-east-1"),
+            ),
+        ),
+        GatewayPeering(
+            "tgw-attach-3",
+            (
+                GatewaySide("tgw-2", "tgw-attach-3", "222222222222", "eu-west-1"),
+                GatewaySide("tgw-1", "tgw-attach-4", "111111111111", "us-east-1"),
+            ),
+        ),
+    )
+
+
+def test_a_denied_peering_costs_only_what_lies_behind_it(ours: Sessions, stub: Stubber) -> None:
+    attachment = {
+        "TransitGatewayAttachmentId": "tgw-attach-1",
+        "TransitGatewayId": "tgw-1",
+        "ResourceType": "peering",
+        "ResourceId": "tgw-2",
+        "State": "available",
+    }
+    answer(stub, describe_transit_gateway_attachments={"TransitGatewayAttachments": [attachment]})
+    stub.add_response("describe_transit_gateway_route_tables", {"TransitGatewayRouteTables": []})
+    stub.add_client_error("describe_transit_gateway_peering_attachments", "UnauthorizedOperation", http_status_code=403)
+    part, problems = read_part(ours, HERE, None, 1.0)
+
+    assert part is not None
+    assert (len(part.attachments), part.gateway_peerings, part.unread) == (1, (), frozenset({"gateway_peerings"}))
+    assert '"Action": "ec2:DescribeTransitGatewayPeeringAttachments"' in problems[0].reason

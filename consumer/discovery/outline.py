@@ -1,0 +1,55 @@
+"""What an agent keeps in memory of the estate between two readings: enough for the plan, next to no interfaces.
+
+Belongs here: leaving out. Pure. Does not: the plan (plan.py), who gets the outline (errand.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from consumer.discovery.estate import Interface, Part
+
+Place = TypeVar("Place")
+
+
+def outlines(parts: Mapping[Place, Part]) -> Iterator[tuple[Place, Part]]:
+    """Each part with its VPCs, subnets, flow logs and transit gateways.
+
+    Of interfaces those that a flow log is about, and those of VPCs with several flow logs, whose rows are told apart
+    by interface; and of each no more than which it is and where.
+    """
+    places = {one.id: one.vpc_id for part in parts.values() for one in part.subnets}
+    places |= {one.id: one.vpc_id for part in parts.values() for one in part.interfaces}
+    logged = [one.resource_id for part in parts.values() for one in part.flow_logs]
+    counts = Counter(places.get(resource, resource) for resource in logged)
+    vpcs = {vpc for vpc, count in counts.items() if count > 1}
+    resources = set(logged)
+    for place, part in parts.items():
+        yield place, _outline(part, resources, vpcs)
+
+
+def _outline(part: Part, logged: Container[str], vpcs: Container[str]) -> Part:
+    return Part(
+        part.account,
+        part.region,
+        part.taken_at,
+        vpcs=part.vpcs,
+        subnets=tuple(replace(one, tags={}) for one in part.subnets),
+        interfaces=tuple(_bare(one) for one in part.interfaces if one.id in logged or one.vpc_id in vpcs),
+        nat_gateways=part.nat_gateways,
+        flow_logs=part.flow_logs,
+        transit_gateways=part.transit_gateways,
+        attachments=part.attachments,
+        is_unused=part.is_unused,
+        unread=part.unread,
+    )
+
+
+def _bare(one: Interface) -> Interface:
+    """Texts that many interfaces have are one text."""
+    account, vpc, subnet = map(sys.intern, (one.account, one.vpc_id, one.subnet_id))
+    return Interface(one.id, "", account, vpc, subnet, "", "", "", "", "", one.is_managed, (), (), (), {})

@@ -1,0 +1,63 @@
+"""What an agent keeps of the estate between two readings decides the same plan as the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from consumer.discovery.estate import Part, Subnet, Vpc
+from consumer.discovery.outline import outlines
+from consumer.model.plan import FlowLog
+from tests.support.flows import interface
+from tests.unit.discovery.test_plan import flow_log
+
+
+def subnet(name: str, vpc: str) -> Subnet:
+    return Subnet(name, "", vpc, "", ())
+
+
+def part(*flow_logs: FlowLog) -> Part:
+    vpcs = tuple(Vpc(name, "", "1", ()) for name in ("vpc-1", "vpc-2"))
+    faces = (
+        interface("eni-1", "vpc-1", "10.0.0.1", subnet_id="subnet-1"),
+        interface("eni-2", "vpc-2", "10.0.0.1", subnet_id="subnet-2", tags={"Name": "x"}),
+    )
+    subnets = (subnet("subnet-1", "vpc-1"), subnet("subnet-2", "vpc-2"))
+    return Part("1", "r", 5.0, vpcs, subnets, faces, flow_logs=flow_logs)
+
+
+def on(resource: str, number: str = "1") -> FlowLog:
+    return replace(flow_log(number), resource_id=resource)
+
+
+def kept(*parts: Part) -> list[str]:
+    """Interfaces of which anything is kept."""
+    return [one.id for _, outline in outlines(dict(enumerate(parts))) for one in outline.interfaces]
+
+
+def test_interfaces_of_vpcs_with_one_flow_log_are_not_kept() -> None:
+    assert kept(part(on("vpc-1"), on("vpc-2", "2"))) == []
+
+
+def test_an_interface_with_a_flow_log_of_its_own_is_kept() -> None:
+    assert kept(part(on("eni-2"))) == ["eni-2"]
+
+
+def test_interfaces_of_a_vpc_with_several_flow_logs_are_kept_wherever_those_are() -> None:
+    assert kept(part(on("vpc-1"), on("vpc-1", "2"))) == ["eni-1"]
+    assert kept(part(on("vpc-2"), on("subnet-2", "2"))) == ["eni-2"]
+    assert kept(part(on("vpc-2"), on("subnet-1", "2"))) == []
+
+
+def test_flow_logs_of_two_accounts_of_a_shared_vpc_count_together() -> None:
+    theirs = replace(part(on("subnet-2", "2")), account="2", interfaces=())
+
+    assert kept(part(on("vpc-2")), theirs) == ["eni-2"]
+
+
+def test_what_is_kept_of_an_interface_is_where_it_is() -> None:
+    whole = part(on("eni-2"))
+    ((_, outline),) = outlines({0: whole})
+    (one,) = outline.interfaces
+
+    assert (one.id, one.subnet_id, one.vpc_id, one.tags) == ("eni-2", "subnet-2", "vpc-2", {})
+    assert (outline.vpcs, outline.flow_logs, outline.taken_at) == (whole.vpcs, whole.flow_logs, 5.0)
