@@ -1,7 +1,7 @@
 """AWS's public address ranges: which service and region an address outside belongs to.
 
 Belongs here: reading `ip-ranges.json` (VPC user guide, "AWS IP address ranges"), the one we ship, and the newer one
-that an agent may fetch. Does not: searching (enrich/kernels.py), when to fetch (inventory.py).
+that an agent may fetch. Does not: searching (enrich/addresses.py), when to fetch (inventory.py).
 """
 
 from __future__ import annotations

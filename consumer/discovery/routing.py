@@ -1,7 +1,7 @@
 """What each view of a VPC reaches outside of it, and which way leads there.
 
 Belongs here: following routes of VPCs and transit gateways to lists of networks. Pure. Does not: rows of tables
-(snapshot.py), searching (enrich/kernels.py).
+(snapshot.py), searching (enrich/addresses.py).
 
 Two rules keep the answers honest. A route that leads to a VPC gives that VPC only those of its addresses that are its
 own networks: what lies behind it (an inspection VPC with a default route) is followed through the transit gateway's

@@ -40,6 +40,7 @@ def write_snapshot(inventory: Inventory, out: BinaryIO) -> None:
 def _pieces(inventory: Inventory) -> list[Buffer]:
     arrays: dict[str, Array] = {
         "slots": inventory.addresses.slots,
+        "marks": inventory.addresses.marks,
         "network_starts": inventory.networks.starts,
         "network_highs": inventory.networks.highs,
         "network_lows": inventory.networks.lows,
@@ -92,7 +93,7 @@ def load_snapshot(file: Path) -> Inventory | None:
         interfaces=tables[0],
         interface_rows=_numbered(arrays, "interface"),
         endpoints=tables[1],
-        addresses=AddressIndex(arrays["slots"], header["bits"], header["has_prefixes"]),
+        addresses=AddressIndex(arrays["slots"], header["bits"], header["has_prefixes"], arrays["marks"]),
         networks=Networks(*(arrays[f"network_{name}"] for name in ("starts", "highs", "lows", "values"))),
         views=Views(arrays["views"]),
         vpc_numbers=_numbered(arrays, "vpc"),

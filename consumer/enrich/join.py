@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.enrich import kernels
+from consumer.enrich import addresses, kernels
 from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind, Rows
 from consumer.model.flow_path import BY_INTERFACE_TYPE
 from consumer.model.inventory import EntityTable, Inventory, empty_inventory
 from consumer.model.log_format import LogFormat
+from consumer.model.networks import Networks
 from consumer.model.vocabulary import Vocabulary
 
 Table = NDArray[np.int32]
@@ -81,7 +82,7 @@ class Joiner:
         self._inventory = empty_inventory()
         self._vocabulary: Vocabulary | None = None
         self._plans: dict[LogFormat, NDArray[np.int64]] = {}
-        self._memory = np.zeros((1 << kernels.MEMORY_BITS, 4), dtype=np.uint64)
+        self._block = np.zeros(addresses.BLOCK_SHAPE, dtype=np.int64)
         self._counts = np.zeros(kernels.COUNT_SIZE, dtype=np.int64)
         self._unknown_interfaces: dict[bytes, None] = {}
         self._found = np.zeros(0, dtype=np.int64)
@@ -102,7 +103,7 @@ class Joiner:
                     batch.words, rows, done, plan,
                     self._interfaces, self._vpcs, self._directions, self._kinds,
                     self._interface_views, self._if_indexes, self._row_paths, inventory.vpc_exporters,
-                    self._tables, self._agent_address, out, self._counts,
+                    self._tables, self._agent_address, self._block, out, self._counts,
                 )  # fmt: skip
             if done < len(rows):
                 self._look_up_new(batch, rows, done, plan)
@@ -135,14 +136,7 @@ class Joiner:
         self._interface_views = _integers(inventory.interfaces, "view")
         self._if_indexes = _integers(inventory.interfaces, "if_index")
         self._row_paths = _integers(inventory.endpoints, "path")
-        self._memory[:] = 0
-        index, networks, history = inventory.addresses, inventory.networks, inventory.history
-        self._tables = kernels.Tables(
-            index.slots, np.uint64(index.bits), index.has_prefixes,
-            networks.starts, networks.highs, networks.lows, networks.values, inventory.views.lines,
-            history.starts, history.until, history.rows,
-            self._memory,
-        )  # fmt: skip
+        self._tables = tables_of(inventory)
 
     def _plan(self, batch: FlowBatch) -> NDArray[np.int64]:
         """int64[13]: word of each column the kernel reads, -1 where the log format has none."""
@@ -194,6 +188,29 @@ class Joiner:
     @staticmethod
     def _kind(name: bytes) -> int:
         return BY_INTERFACE_TYPE.get(name, 0)
+
+
+def tables_of(inventory: Inventory) -> addresses.Tables:
+    """What the kernel searches."""
+    index, networks, history = inventory.addresses, inventory.networks, inventory.history
+    return addresses.Tables(
+        index.slots, np.uint64(index.bits), index.has_prefixes,
+        index.marks, np.uint64(len(index.marks).bit_length() + 5),
+        networks.starts, networks.highs, networks.lows, networks.values, _aws_places(networks),
+        inventory.views.lines,
+        history.starts, history.until, history.rows,
+    )  # fmt: skip
+
+
+def _aws_places(networks: Networks) -> NDArray[np.int32]:
+    """int32[2^AWS_BITS + 1]: the last of AWS's IPv4 ranges that begins at or before each part of the address space.
+
+    The range of an address of part p is one of those from `[p]` to `[p + 1]`.
+    """
+    first, end = networks.starts[2 * addresses.AWS_RANGES : 2 * addresses.AWS_RANGES + 2].astype(np.int64)
+    parts = np.arange((1 << addresses.AWS_BITS) + 1, dtype=np.uint64) << np.uint64(32 - addresses.AWS_BITS)
+    places: NDArray[np.int64] = first + np.searchsorted(networks.lows[first:end], parts, side="right") - 1
+    return places.astype(np.int32)
 
 
 def _unseen(capacity: int) -> Table:

@@ -1,7 +1,7 @@
 """Addresses as a kernel can search them: one exact table.
 
 Belongs here: the array and building it (NumPy, once per snapshot). Does not: networks (networks.py), searching
-(enrich/kernels.py, which must use the same scope and the same hash) or knowing what AWS said (discovery/).
+(enrich/addresses.py, which must use the same scope and the same hash) or knowing what AWS said (discovery/).
 
 The same private address exists in many VPCs, so nothing here is keyed by an address alone: the key is (scope, high,
 low), and a scope names the VPC. VPC 0 holds public addresses, which mean the same whoever looks.
@@ -26,6 +26,7 @@ _MIX = tuple(np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4
 _SPREAD = np.uint64(0xD6E8FEB86659FD93)
 _FOLD = np.uint64(32)
 _SMALLEST_BITS = 3
+_SMALLEST_MARK_BITS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +36,14 @@ class AddressIndex:
     `slots`: uint64[s, 4] = scope, high half, low half, endpoint row (two's complement, so -1 = AMBIGUOUS). Scope 0 =
     empty; the last slot is always empty, so a probe from `home` ends without wrapping. `bits`: the home of a key is
     the top `bits` bits of its hash. `has_prefixes`: whether delegated prefixes are in it (a second probe).
+    `marks`: uint64[2^m], a bit for every public address (VPC 0), numbered by the top m + 6 bits of its hash. Most
+    addresses of the internet are none of ours, and these few bits stay in the cache where `slots` do not.
     """
 
     slots: Words
     bits: int
     has_prefixes: bool
+    marks: Words
 
 
 def scope_of(vpc: int, family: int, *, is_prefix: bool = False) -> int:
@@ -58,7 +62,7 @@ def family_of(scopes: Words) -> Words:
 
 
 def hashes(scope: Words, high: Words, low: Words) -> Words:
-    """uint64[a] hash of each key. enrich/kernels.py spells the same arithmetic."""
+    """uint64[a] hash of each key. enrich/addresses.py spells the same arithmetic."""
     mixed: Words = scope * _MIX[0] ^ high * _MIX[1] ^ low * _MIX[2]
     mixed = (mixed ^ mixed >> _FOLD) * _SPREAD
     return mixed ^ mixed >> _FOLD
@@ -81,7 +85,15 @@ def build_address_index(keys: Words, rows: NDArray[np.int64]) -> AddressIndex:
     slots[places, :3] = keys[order]
     slots[places, 3] = rows[order].view(np.uint64)
     has_prefixes = bool(np.any(keys[:, 0] & np.uint64(8)))
-    return AddressIndex(slots, bits, has_prefixes)
+    return AddressIndex(slots, bits, has_prefixes, _marks(keys[vpc_of(keys[:, 0]) == 0]))
+
+
+def _marks(keys: Words) -> Words:
+    """Sixteen bits for each of `keys` uint64[a, 3]: one in sixteen of other addresses is looked for in vain."""
+    bits = max(_SMALLEST_MARK_BITS, (16 * len(keys)).bit_length())
+    is_marked = np.zeros(1 << bits, dtype=np.bool_)
+    is_marked[hashes(keys[:, 0], keys[:, 1], keys[:, 2]) >> np.uint64(64 - bits)] = True
+    return np.packbits(is_marked, bitorder="little").view(np.uint64)
 
 
 def _merge_equal_keys(keys: Words, rows: NDArray[np.int64]) -> tuple[Words, NDArray[np.int64]]:

@@ -1,7 +1,7 @@
 """Networks as a kernel can search them: numbered lists, each cut into ranges that do not overlap.
 
 Belongs here: the arrays and building them (once per snapshot). Does not: single addresses (address_index.py), the
-kernel's own search (enrich/kernels.py) or knowing what AWS said (discovery/).
+kernel's own search (enrich/addresses.py) or knowing what AWS said (discovery/).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections import Counter
 import numpy as np
 from numba import njit
 
+from consumer.model.compiling import KERNEL
 from consumer.model.flow_batch import FlowBatch, Kind, Rows, Words
 from consumer.select.selection import Selection
 
@@ -53,7 +54,7 @@ def _family_word(batch: FlowBatch, name: str) -> int:
     return column.word + _FAMILY if column and column.kind is Kind.ADDRESS else _ABSENT
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def select_rows(
     words: Words, status: int, no_data: int, skipped: int, source: int, destination: int, rows: Rows, counts: Rows
 ) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import numpy as np
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.discovery.estate import Interface, Part, Peer, Peering, Subnet, Vpc
-from consumer.enrich import kernels
-from consumer.enrich.join import Joiner
+from consumer.enrich import addresses
+from consumer.enrich.join import Joiner, tables_of
 from consumer.model.address_index import build_address_index, hashes
-from consumer.model.inventory import Inventory
+from consumer.model.inventory import Inventory, empty_inventory
+from consumer.model.networks import Listed, build_networks
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
 
 OWNER = "111111111111"
@@ -185,7 +187,7 @@ def test_every_key_of_an_index_is_found_and_no_other(entries: dict[tuple[int, in
     def find(scope: int, high: int, low: int) -> int:
         with np.errstate(over="ignore"):
             words = (np.uint64(scope), np.uint64(high), np.uint64(low))
-            return int(kernels.find(index.slots, np.uint64(index.bits), *words))
+            return int(addresses.find(index.slots, np.uint64(index.bits), *words))
 
     for (scope, high, low), row in entries.items():
         assert find(scope, high, low) == row
@@ -199,4 +201,45 @@ def test_the_index_is_built_with_the_hash_it_is_searched_with(scope: int, high: 
     words = [np.uint64(word) for word in (scope, high, low)]
     built = hashes(*(np.array([word], dtype=np.uint64) for word in words))[0]
     with np.errstate(over="ignore"):
-        assert int(kernels.hash_of(*words)) == int(built)
+        assert int(addresses.hash_of(*words)) == int(built)
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 32)).map(
+        lambda one: IPv4Network((one[0] & -1 << 32 - one[1], one[1]))
+    ),
+    max_size=40,
+    unique=True,
+)
+
+
+@settings(deadline=None)
+@given(RANGES, st.lists(st.integers(0, 2**32 - 1), max_size=20))
+def test_an_address_is_found_in_the_range_of_aws_that_the_whole_list_tells(
+    ranges: list[IPv4Network], others: list[int]
+) -> None:
+    listed = [Listed(network, endpoint=row) for row, network in enumerate(ranges, 1)]
+    inventory = replace(empty_inventory(), networks=build_networks((listed, ())))
+    edges = [int(edge) + step for one in ranges for edge in (one[0], one[-1]) for step in (-1, 0, 1)]
+    lows = np.array([low for low in (*edges, *others, 0, 2**32 - 1) if 0 <= low < 2**32], dtype=np.uint64)
+    lists, nothing = np.zeros(len(lows), dtype=np.int64), np.zeros(len(lows), dtype=np.uint64)
+    wanted = inventory.networks.find(lists, nothing.astype(np.bool_), nothing, lows) & np.uint64(0xFFFFFFFF)
+
+    tables = tables_of(inventory)
+    with np.errstate(over="ignore"):
+        found = [int(addresses.aws_range(tables, np.uint64(0), low, np.uint64(4))) for low in lows]
+    assert found == wanted.tolist()
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.tuples(st.sampled_from((4, 6, 20, 22)), WORD, WORD), st.integers(1, 2**40), max_size=60))
+def test_every_public_address_is_found_and_no_other(entries: dict[tuple[int, int, int], int]) -> None:
+    keys = np.array(list(entries), dtype=np.uint64).reshape(len(entries), 3)
+    index = build_address_index(keys, np.array(list(entries.values()), dtype=np.int64))
+    tables = tables_of(replace(empty_inventory(), addresses=index))
+
+    for _, high, low in entries:
+        for wanted in ((4, high, low), (6, high, low), (4, high, low ^ 1), (6, high ^ 1, low)):
+            family, *address = map(np.uint64, wanted)
+            with np.errstate(over="ignore"):
+                assert int(addresses.find_public(tables, *address, family)) == entries.get(wanted, 0)

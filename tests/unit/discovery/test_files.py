@@ -93,7 +93,7 @@ def same(one: Inventory, other: Inventory) -> bool:
     arrays += [(one.addresses.slots, other.addresses.slots), (one.networks.lows, other.networks.lows)]
     arrays += [(one.networks.highs, other.networks.highs), (one.networks.values, other.networks.values)]
     arrays += [(one.networks.starts, other.networks.starts), (one.vpc_exporters, other.vpc_exporters)]
-    arrays += [(one.views.lines, other.views.lines)]
+    arrays += [(one.views.lines, other.views.lines), (one.addresses.marks, other.addresses.marks)]
     arrays += [(one.history.rows, other.history.rows), (one.history.until, other.history.until)]
     return (
         all(mine.dtype == theirs.dtype and np.array_equal(mine, theirs) for mine, theirs in arrays)
