@@ -1,7 +1,7 @@
 # vpcflow in an image. `make image` builds it with docker, podman or buildah; docs/operating/container.md says how to run it.
 #
 #   --target agent     what `vpcflow run` needs: Python, kernels compiled ahead, the KCL's jars and a JRE. The default.
-#   --target parquet   the same with pyarrow, for flow logs written as Parquet (some 165 MB more)
+#   --target parquet   the same with pyarrow, for Parquet packed otherwise than by AWS (some 165 MB more)
 #   --target demo      the same with the emulated AWS: `docker run vpcflow:demo` shows everything without an account
 #
 # Only the build needs a network: the base image, Debian (a JDK to cut the JRE from), PyPI, Maven Central, and npm for

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Self
 
-from consumer import decode, encode, enrich
+from consumer import decode, encode, enrich, parquet
 from consumer.clock import Clock
 from consumer.decode.decoder import Decoder
 from consumer.encode import options
@@ -40,6 +40,7 @@ def warm_up() -> None:
     A full garbage collection holds all threads, and most of what it looked at was the compiler's: measured with
     benchmarks.swap, 90 ms each.
     """
+    parquet.warm_up()
     decode.warm_up()
     log_status.warm_up()
     identity.warm_up()

@@ -74,6 +74,14 @@ class LostLeaseError(VpcflowError):
     """Another worker holds the shard now: stop quietly, never checkpoint."""
 
 
+class BadParquetError(VpcflowError):
+    """A Parquet object, or a row group of it, is damaged; it costs what it is about, and is counted."""
+
+
+class UnknownParquetError(VpcflowError):
+    """Right Parquet, as far as can be seen, but of a kind our own reader does not know; pyarrow may."""
+
+
 class ProtocolError(VpcflowError):
     """Two of our own parts disagree: our bug."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from consumer.errors import ProtocolError
 from consumer.model.delivery import Delivery, EqualLines, Origin, TextState
 from consumer.model.flow_batch import FlowBatch
 from consumer.model.log_format import LogFormat
+from consumer.model.row_slice import RowSlice
 from consumer.model.tally import Reject, Tally
 from consumer.model.vocabulary import Vocabulary
 
@@ -71,16 +71,16 @@ class Decoder:
         """Read all of a delivery's payloads and columns, piece by piece."""
         for payload in delivery.payloads:
             yield from self.decode(payload, delivery.origin, delivery.text, formats, delivery.equal_lines)
-        for batch in delivery.columns:
-            yield from self.decode_columns(batch, delivery.origin)
+        for rows in delivery.columns:
+            yield from self.decode_columns(rows, delivery.origin)
 
-    def decode_columns(self, batch: Any, origin: Origin) -> Iterator[Decoded]:
-        """Read the rows of a columnar object: `batch` is a pyarrow.RecordBatch whose columns name the log format."""
-        found = format_of(batch.schema)
+    def decode_columns(self, rows: RowSlice, origin: Origin) -> Iterator[Decoded]:
+        """Read the rows of a columnar object, whose columns name the log format."""
+        found = format_of(rows.names)
         if found is None:
             yield Decoded(None, Tally(payloads=Counter({NOT_FLOW_LOGS: 1})), [], origin)
             return
-        for outcome, lines, first in self._column_reader.read(batch, *found):
+        for outcome, lines, first in self._column_reader.read(rows, *found):
             yield from self._decoded(outcome, lines, first, origin, None)
 
     def decode(

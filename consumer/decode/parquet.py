@@ -1,7 +1,7 @@
 """Rows of a columnar object (Parquet) to flow batches, the same ones as the text of the same records gives.
 
-Belongs here: which column becomes which words. Does not: reading row groups (sources/parquet.py), what lies in
-Arrow's arrays (arrow.py), the loops (columns.py), what a field is (fields.py). Pure.
+Belongs here: which column becomes which words. Does not: reading the object (parquet/), the loops (columns.py), what a
+field is (fields.py). Pure.
 
 Column by column, with Python only per column and per distinct string. AWS writes missing values of Parquet nowhere
 down, so null, the empty string and `-` all are null; a 0 is a 0. What a column cannot hold in its own type (a port of
@@ -12,32 +12,23 @@ have been and read by the text kernel: so it has the same reason, and the dead l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from consumer.decode import columns as kernels
-from consumer.decode.arrow import (
-    INTEGERS,
-    arrow_integers,
-    as_binary,
-    lines_of,
-    nulls_of,
-    text_of,
-    values_of,
-    without_views,
-)
 from consumer.decode.candidates import LinePositions, Outcome
-from consumer.decode.columns import UNKNOWN, Flags, Numbers, Offsets
+from consumer.decode.columns import UNKNOWN
 from consumer.decode.fields import FIELDS, field_named
 from consumer.decode.parser import BATCH_ROW_LIMIT, Parsed, Parser
 from consumer.decode.plan import ParsePlan, is_readable, plan_of
+from consumer.decode.row_lines import lines_of, text_of
 from consumer.decode.text import MAX_LINE_BYTES, TABLE_FULL, VOCABULARY_FULL
 from consumer.errors import ProtocolError
 from consumer.model.flow_batch import Kind, Words
 from consumer.model.log_format import LogFormat
+from consumer.model.row_slice import ColumnRows, Flags, Integers, Numbers, Part, Places, RowSlice, Strings
 from consumer.model.text_word import MARGIN_BYTES, Bytes
 from consumer.model.vocabulary import Vocabulary
 
@@ -53,14 +44,36 @@ class _VocabularyFullError(Exception):
     """A new string has no room: begin the batch again with an empty vocabulary."""
 
 
+class _TooMuchTextError(Exception):
+    """Rows that only text can tell the reason of are too many bytes: begin again with fewer."""
+
+
 @dataclass(slots=True)
-class _Distinct:
+class _KnownStrings:
     """What is known of one dictionary. `numbers`: int64[values], id of each or UNKNOWN."""
 
-    dictionary: Any
-    place: tuple[int, ...]
+    dictionary: Numbers | Strings
+    strings: Strings
     vocabulary: Vocabulary
-    numbers: Numbers
+    numbers: Integers
+
+
+@dataclass(slots=True)
+class _KnownAddresses:
+    """The addresses of one dictionary. `words`: uint64[values, 4], see `learn_addresses`."""
+
+    dictionary: Numbers | Strings
+    words: Words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """Where one part of a column goes: some rows of the batch. `words`: uint64[w, k]; `nulls`: uint64[k]."""
+
+    words: Words
+    nulls: Words
+    bit: np.uint64
+    is_bad: Flags
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +88,11 @@ class _Rows:
     nulls: Words
     is_bad: Flags
 
-    def null_bit(self, position: int) -> tuple[Words, np.uint64]:
-        """Where nulls of the column at `position` are marked."""
-        return self.nulls[position // 64, : len(self.is_bad)], np.uint64(1 << position % 64)
+    def target(self, position: int, word: int, first: int, size: int) -> _Target:
+        """Where `size` rows from `first` on of the column at `position` go, whose first word is `word`."""
+        here = slice(first, first + size)
+        nulls = self.nulls[position // 64, here]
+        return _Target(self.words[word : word + 3, here], nulls, np.uint64(1 << position % 64), self.is_bad[here])
 
     def turned(self, columns: Words) -> Words:
         """Row after row, as a flow batch has it."""
@@ -87,15 +102,15 @@ class _Rows:
         return rows
 
 
-def format_of(schema: Any) -> tuple[LogFormat, list[int]] | None:
-    """The log format that a pyarrow.Schema tells and where its fields are; None when it is not that of flow logs.
+def format_of(names: Sequence[str]) -> tuple[LogFormat, list[int]] | None:
+    """The log format that names of columns tell and where its fields are; None when it is not that of flow logs.
 
     AWS writes underscores where text has hyphens. At least half of the names must be known, as in a header line.
     """
     found: dict[str, int] = {}
-    for number, field in enumerate(schema):
-        name = field.name.replace("_", "-").lower()
-        if _NAME.fullmatch(name) and name not in found and not field.type.num_fields:
+    for number, column in enumerate(names):
+        name = column.replace("_", "-").lower()
+        if _NAME.fullmatch(name) and name not in found:
             found[name] = number
     log_format = LogFormat(tuple(found))
     if not found or 2 * sum(name in FIELDS for name in found) < len(found) or not is_readable(log_format):
@@ -109,23 +124,25 @@ class ColumnReader:
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
         self._scratch: Bytes = np.zeros(MAX_LINE_BYTES + 1 + MARGIN_BYTES, dtype=np.uint8)
-        self._known: dict[str, _Distinct] = {}
+        self._strings: dict[str, _KnownStrings] = {}
+        self._addresses: dict[str, _KnownAddresses] = {}
         self._is_fresh = False  # nothing was read yet since the vocabulary was renewed
 
     def read(
-        self, batch: Any, log_format: LogFormat, places: list[int]
+        self, rows: RowSlice, log_format: LogFormat, places: list[int]
     ) -> Iterator[tuple[Outcome, LinePositions, int]]:
         """Pieces of at most 8,192 rows: (rows and rejects, the lines of the rejects, position of the first row).
 
-        `places`: the batch's columns in order of the format. A piece must be used before the next one is asked for,
-        which may renew the vocabulary.
+        `places`: the columns in order of the format. A piece must be used before the next one is asked for, which may
+        renew the vocabulary.
         """
-        plan, columns = plan_of(log_format), [without_views(batch.column(place)) for place in places]
+        plan = plan_of(log_format)
         first, room = 0, BATCH_ROW_LIMIT
-        while first < batch.num_rows:
-            size = min(room, batch.num_rows - first)
+        while first < rows.row_count:
+            size = min(room, rows.row_count - first)
+            piece = rows.cut(first, first + size)
             try:
-                outcome, lines = self._read(plan, [column.slice(first, size) for column in columns], size)
+                outcome, lines = self._read(plan, [piece.columns[place] for place in places], size)
             except _VocabularyFullError:
                 if self._is_fresh and size == 1:
                     raise ProtocolError("an empty vocabulary has no room for one row") from None
@@ -134,25 +151,32 @@ class ColumnReader:
                 self._parser.renew_vocabulary()
                 self._is_fresh = True
                 continue
+            except _TooMuchTextError:
+                room = max(1, size // 2)
+                continue
             self._is_fresh = False
             yield outcome, lines, first
             first, room = first + size, BATCH_ROW_LIMIT
 
-    def _read(self, plan: ParsePlan, columns: list[Any], size: int) -> tuple[Outcome, LinePositions]:
+    def _read(self, plan: ParsePlan, columns: list[ColumnRows], size: int) -> tuple[Outcome, LinePositions]:
         rows = _Rows(
             plan,
             np.empty((plan.word_count, size + _PADDING_WORDS), dtype=np.uint64),
             np.zeros((2, size + _PADDING_WORDS), dtype=np.uint64),
             np.zeros(size, dtype=np.bool_),
         )
-        for position, (name, array) in enumerate(zip(plan.log_format.fields, columns, strict=True)):
+        for position, (name, column) in enumerate(zip(plan.log_format.fields, columns, strict=True)):
             kind, word = plan.columns[name].kind, plan.columns[name].word
-            if kind is Kind.UNSIGNED:
-                _read_numbers(rows, position, word, field_named(name).maximum, array)
-            elif kind is Kind.ADDRESS:
-                _read_addresses(rows, position, word, array)
-            else:
-                self._read_strings(rows, position, word, name, array)
+            first = 0
+            for part in column:
+                target = rows.target(position, word, first, len(part))
+                if kind is Kind.UNSIGNED:
+                    _read_numbers(target, field_named(name).maximum, part)
+                elif kind is Kind.ADDRESS:
+                    self._read_addresses(target, name, part)
+                else:
+                    self._read_strings(target, name, part)
+                first += len(part)
         source, destination = plan.families.tolist()
         if source >= 0:
             families = rows.words[source, :size], rows.words[destination, :size]
@@ -160,47 +184,58 @@ class ColumnReader:
             np.logical_or(rows.is_bad, mixed, out=rows.is_bad)
         return self._outcome(rows, columns)
 
-    def _read_strings(self, rows: _Rows, position: int, word: int, name: str, array: Any) -> None:
-        """Ids of a column's strings, each distinct one looked up once where Parquet kept a dictionary."""
-        is_null = nulls_of(array)
-        if hasattr(array, "indices"):
-            strings, numbers = array.dictionary, self._distinct(name, array.dictionary).numbers
-            indices = values_of(array.indices).astype(np.int32, copy=False)
+    def _read_strings(self, target: _Target, name: str, part: Part) -> None:
+        """Ids of a column's strings, each distinct one looked up once where the object kept a dictionary."""
+        indices = part.indices
+        if indices is not None:
+            known = self._known_strings(name, part.values)
+            strings, numbers = known.strings, known.numbers
         else:
-            strings, numbers = array, np.full(len(array), UNKNOWN, dtype=np.int64)
-            indices = np.arange(len(array), dtype=np.int32)
-        target = rows.words[word, : len(array)], *rows.null_bit(position), rows.is_bad
-        if kernels.place_strings(indices, is_null, numbers, *target):
+            strings, numbers = _as_strings(part.values), np.full(len(part), UNKNOWN, dtype=np.int64)
+            indices = np.arange(len(part), dtype=np.int32)
+        places = target.words[0], target.nulls, target.bit, target.is_bad
+        if kernels.place_strings(indices, part.is_null, numbers, *places):
             return
-        used = _used_values(indices[~is_null] if len(is_null) else indices, len(numbers))
+        used = _used_values(indices[~part.is_null] if len(part.is_null) else indices, len(numbers))
         wanted = used[numbers[used] == UNKNOWN]
-        text, offsets = text_of(as_binary(strings))
-        self._intern(text, offsets, wanted, numbers, is_encoded=field_named(name).is_percent_encoded)
-        kernels.place_strings(indices, is_null, numbers, *target)
+        self._intern(strings, wanted, numbers, is_encoded=field_named(name).is_percent_encoded)
+        kernels.place_strings(indices, part.is_null, numbers, *places)
 
-    def _distinct(self, name: str, dictionary: Any) -> _Distinct:
-        """What is known of the column's dictionary, which neighbouring slices of a row group share."""
-        place = (len(dictionary), dictionary.offset, *(part.address if part else 0 for part in dictionary.buffers()))
-        known = self._known.get(name)
-        if known is None or known.place != place or known.vocabulary is not self._parser.vocabulary:
+    def _known_strings(self, name: str, dictionary: Numbers | Strings) -> _KnownStrings:
+        """What is known of the column's dictionary, which all rows of a row group share."""
+        known = self._strings.get(name)
+        if known is None or known.dictionary is not dictionary or known.vocabulary is not self._parser.vocabulary:
             numbers = np.full(len(dictionary), UNKNOWN, dtype=np.int64)
-            known = self._known[name] = _Distinct(dictionary, place, self._parser.vocabulary, numbers)
+            known = _KnownStrings(dictionary, _as_strings(dictionary), self._parser.vocabulary, numbers)
+            self._strings[name] = known
         return known
 
-    def _intern(self, text: Bytes, offsets: Offsets, wanted: Numbers, numbers: Numbers, *, is_encoded: bool) -> None:
+    def _intern(self, strings: Strings, wanted: Integers, numbers: Integers, *, is_encoded: bool) -> None:
         vocabulary = self._parser.vocabulary
         position, ended = 0, TABLE_FULL
         while ended == TABLE_FULL:
             position, ended = kernels.intern_values(
-                text, offsets, wanted, numbers, position, is_encoded, self._scratch, vocabulary.table.ravel(),
-                vocabulary.arena, vocabulary.starts, vocabulary.sizes, vocabulary.used,
+                strings.text, strings.starts, strings.ends, wanted, numbers, position, is_encoded, self._scratch,
+                vocabulary.table.ravel(), vocabulary.arena, vocabulary.starts, vocabulary.sizes, vocabulary.used,
             )  # fmt: skip
             if ended == TABLE_FULL:
                 vocabulary.grow_table()
         if ended == VOCABULARY_FULL:
             raise _VocabularyFullError
 
-    def _outcome(self, rows: _Rows, columns: list[Any]) -> tuple[Outcome, LinePositions]:
+    def _read_addresses(self, target: _Target, name: str, part: Part) -> None:
+        """Each address of a dictionary is read once, then placed by index."""
+        places = *target.words, target.nulls, target.bit, target.is_bad
+        if part.indices is None:
+            strings = _as_strings(part.values)
+            kernels.read_addresses(strings.text, strings.starts, strings.ends, part.is_null, *places)
+            return
+        known = self._addresses.get(name)
+        if known is None or known.dictionary is not part.values:
+            known = self._addresses[name] = _KnownAddresses(part.values, _addresses_of(_as_strings(part.values)))
+        kernels.place_addresses(part.indices, part.is_null, known.words.ravel(), *places)
+
+    def _outcome(self, rows: _Rows, columns: list[ColumnRows]) -> tuple[Outcome, LinePositions]:
         """The rows that are right, and what the text kernel makes of the others."""
         if not rows.is_bad.any():
             numbers = np.arange(len(rows.is_bad))
@@ -209,6 +244,8 @@ class ColumnReader:
             return Outcome([parsed], [], len(numbers)), LinePositions(self._scratch, _NO_LINES, _NO_LINES)
         bad, good = np.flatnonzero(rows.is_bad), np.flatnonzero(~rows.is_bad)
         lines = lines_of(columns, bad)
+        if lines is None:
+            raise _TooMuchTextError
         by_text = self._parser.parse(lines.data, lines.starts, lines.ends, 0, len(lines), rows.plan)
         if by_text.stop < len(lines):
             raise _VocabularyFullError
@@ -225,49 +262,32 @@ class ColumnReader:
         return Outcome([parsed], rejects, len(rows.is_bad)), lines
 
 
-def _used_values(indices: Offsets, value_count: int) -> Numbers:
+def _used_values(indices: Places, value_count: int) -> Integers:
     """Which values of a dictionary occur, each once: by marks, for sorting 8,192 indices took 13 times as long."""
     marks = np.zeros(value_count, dtype=np.bool_)
     marks[indices] = True
     return np.flatnonzero(marks)
 
 
-def _read_numbers(rows: _Rows, position: int, word: int, maximum: int, array: Any) -> None:
-    if str(array.type) not in INTEGERS:
-        rows.is_bad[:] = True  # numbers kept as text, or as something else: the text kernel says what they are
+def _as_strings(values: Numbers | Strings) -> Strings:
+    """Numbers in a column of strings or addresses are what their digits are."""
+    return values if isinstance(values, Strings) else text_of(values)
+
+
+def _read_numbers(target: _Target, maximum: int, part: Part) -> None:
+    values = part.values
+    if not isinstance(values, Numbers):
+        target.is_bad[:] = True  # numbers kept as text: the text kernel says what they are
         return
-    values = values_of(array)
-    # Taken as unsigned, negative numbers are the largest of all; no field's maximum has the highest bit.
-    values = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
-    nulls, bit = rows.null_bit(position)
-    kernels.place_numbers(values, nulls_of(array), np.uint64(maximum), rows.words[word], nulls, bit, rows.is_bad)
+    places = np.uint64(maximum), target.words[0], target.nulls, target.bit, target.is_bad
+    if part.indices is None:
+        kernels.place_numbers(values.values, part.is_null, *places)
+    else:
+        kernels.place_listed_numbers(part.indices, part.is_null, values.values, *places)
 
 
-def _read_addresses(rows: _Rows, position: int, word: int, array: Any) -> None:
-    if hasattr(array, "indices"):
-        _read_distinct_addresses(rows, position, word, array)
-        return
-    text, offsets = text_of(as_binary(array))
-    high, low, family = rows.words[word : word + 3, : len(array)]
-    kernels.read_addresses(text, offsets, nulls_of(array), high, low, family, *rows.null_bit(position), rows.is_bad)
-
-
-def _read_distinct_addresses(rows: _Rows, position: int, word: int, array: Any) -> None:
-    """Each distinct address once, then placed by index; only those of the dictionary that the rows use."""
-    is_null = nulls_of(array)
-    indices = values_of(array.indices)
-    present = np.flatnonzero(~is_null) if len(is_null) else np.arange(len(array))
-    used = _used_values(indices[present], len(array.dictionary))
-    places_of_values = np.zeros(len(array.dictionary), dtype=np.int32)
-    places_of_values[used] = np.arange(len(used), dtype=np.int32)
-    places = places_of_values[indices[present]]
-    text, offsets = text_of(as_binary(array.dictionary.take(arrow_integers(used))))
-    words, nulls = np.zeros((3, len(used)), dtype=np.uint64), np.zeros(len(used), dtype=np.uint64)
-    are_bad = np.zeros(len(used), dtype=np.bool_)
-    high, low, family = words
-    kernels.read_addresses(text, offsets, are_bad[:0], high, low, family, nulls, np.uint64(1), are_bad)
-    rows.words[word : word + 3] = 0
-    rows.words[word : word + 3, present] = words[:, places]
-    rows.is_bad[present] |= are_bad[places]
-    marks, bit = rows.null_bit(position)
-    marks[rows.words[word + 2, : len(array)] == 0] |= bit
+def _addresses_of(strings: Strings) -> Words:
+    """uint64[values, 4]: see `learn_addresses`."""
+    words = np.empty((len(strings), 4), dtype=np.uint64)
+    kernels.learn_addresses(strings.text, strings.starts, strings.ends, words.ravel())
+    return words

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
 from consumer.model.flow_batch import Words
 from consumer.model.log_format import LogFormat
+from consumer.model.row_slice import RowSlice
 
 
 class SourceKind(StrEnum):
@@ -94,7 +94,7 @@ class Delivery:
     `arrived_after`: Unix seconds; log events that AWS took earlier (or just then) went out before, and come again only
     because they are asked for by their timestamps.
     `equal_lines`: set where log events have no ids; what the earlier pages of the same log stream left.
-    `columns`: pyarrow.RecordBatch each, rows of a columnar object (Parquet), which has no payloads.
+    `columns`: rows of a columnar object (Parquet), which has no payloads.
     `acknowledge` is called once, after the last datagram of the delivery was handed to the kernel for every
     required collector; it may block (a checkpoint) and is called on the source's own thread.
     """
@@ -107,4 +107,4 @@ class Delivery:
     acknowledge: Callable[[], None] = field(default=_nothing)
     arrived_after: float = float("-inf")
     equal_lines: EqualLines | None = None
-    columns: Sequence[Any] = ()
+    columns: Sequence[RowSlice] = ()

@@ -15,13 +15,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import orjson
 from isal import isal_zlib
 
 from consumer.model.delivery import Delivery, Origin, TextState
 from consumer.model.log_format import LogFormat
+from consumer.model.row_slice import RowSlice
 from consumer.sources.cutters import LINE_LIMIT_BYTES, JsonCutter, TextCutter
 
 CHUNK_BYTES = 1 << 20
@@ -71,14 +71,14 @@ class Chunk:
     """Whole lines of an object. `text`: None for JSON, which stands alone; else shared by all chunks of the object.
 
     `end`: offset behind it in the unpacked object. `fault`: what could not be read after it, or in its place.
-    `columns`: rows of a columnar object (pyarrow.RecordBatch), which has no payload.
+    `columns`: rows of a columnar object, which has no payload.
     """
 
     payload: bytes
     end: int
     text: TextState | None
     fault: str = ""
-    columns: Any = None
+    columns: RowSlice | None = None
 
     def delivery(self, origin: Origin, received_at: float, acknowledge: Callable[[], None] = lambda: None) -> Delivery:
         """The chunk as a delivery of its own."""

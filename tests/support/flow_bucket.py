@@ -27,6 +27,7 @@ from consumer.sources.s3_objects import BucketRules, ObjectReader
 from consumer.sources.s3_queue import Message, MessageQueue, QueueFacts
 from consumer.sources.s3_settings import S3Settings
 from consumer.state.object_journal import ObjectJournal
+from tests.support.parquet_files import values_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 HEADER = (
@@ -121,7 +122,7 @@ class Exported:
             for payload in delivery.payloads:
                 self.lines += [one for one in payload.splitlines() if one and not one.startswith(b"version")]
             for rows in delivery.columns:
-                self.byte_counts += rows.column("bytes").to_pylist()
+                self.byte_counts += values_of(rows, "bytes")
         delivery.acknowledge()
 
     def numbers(self) -> list[int]:

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from consumer.decode.fields import field_named
 from consumer.model.flow_batch import Kind
 from consumer.model.log_format import LogFormat
+from consumer.model.row_slice import Numbers, RowSlice
 
 
 def parquet_object(lines: Sequence[bytes | str], log_format: LogFormat, **options: Any) -> bytes:
@@ -40,3 +41,18 @@ def packed(content: Any, **options: Any) -> bytes:
     file = io.BytesIO()
     parquet.write_table(content, file, **{"compression": "gzip", **options})
     return file.getvalue()
+
+
+def values_of(rows: RowSlice, name: str) -> list[Any]:
+    """A column as Python has it: int, bytes, None."""
+    found: list[Any] = []
+    for part in rows.columns[rows.names.index(name)]:
+        values, texts = part.values, []
+        if isinstance(values, Numbers):
+            texts = (values.values if values.is_signed else values.values.view("uint64")).tolist()
+        else:
+            texts = [values.text[start:end].tobytes() for start, end in zip(values.starts, values.ends, strict=True)]
+        is_null = part.is_null.tolist() or [False] * len(part)
+        places = range(len(part)) if part.indices is None else part.indices.tolist()
+        found += [None if null else texts[place] for null, place in zip(is_null, places, strict=True)]
+    return found

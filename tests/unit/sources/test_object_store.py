@@ -51,7 +51,7 @@ def flows(count: int) -> bytes:
 
 
 def row_count(chunks: list[Chunk]) -> int:
-    return sum(chunk.columns.num_rows for chunk in chunks)
+    return sum(chunk.columns.row_count for chunk in chunks if chunk.columns)
 
 
 def test_a_small_parquet_object_is_one_request_and_a_large_one_many(monkeypatch: pytest.MonkeyPatch) -> None:
