@@ -253,7 +253,7 @@ class Failover:
             return state
         trouble = f"{state.trouble}; {leased.trouble}" if state.trouble else leased.trouble
         since = state.now - (self._clock.monotonic() - leased.since)
-        return replace(state, trouble=trouble, exported_until=min(state.exported_until, since))
+        return replace(state, trouble=trouble, exported_until=min(state.exported_until, since), since=leased.since)
 
     def _is_shared(self, stream: str) -> bool:
         leased = self._leased.get(stream)
@@ -277,7 +277,7 @@ class Failover:
             # polling begins a margin earlier than it is told, and so finds it, and nothing that came by the stream.
             until = min(until, known.last_arrival + self.rules.margin_seconds)
         swept = self._positions.get("log_group", pair.group.label()) if known.unit.is_polled else None
-        return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None)
+        return Seen(self._clock.monotonic(), trouble, until, swept.swept_until if swept else None, state.since)
 
     def _tell(self, pair: Pair, switch: Switch) -> None:
         self._switches.tell(pair.group, pair.stream, switch.before.value, switch.after.value, switch.reason)

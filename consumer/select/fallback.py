@@ -56,13 +56,15 @@ class Seen:
     """What is known at this moment. `now`: monotonic seconds; the other moments are arrivals, Unix seconds of AWS.
 
     `trouble`: why Kinesis does not deliver this group, empty = it does. `exported_until`: what arrived until then is
-    exported, by Kinesis. `swept_until`: the same by polling's last complete sweep, None = there was none.
+    exported, by Kinesis. `swept_until`: the same by polling's last complete sweep, None = there was none. `since`: when
+    the trouble began (monotonic), where it is known later than that.
     """
 
     now: float
     trouble: str
     exported_until: float
     swept_until: float | None = None
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def step(unit: Unit, seen: Seen, rules: Rules) -> tuple[Unit, Switch | None]:
 def _noted(unit: Unit, seen: Seen) -> Unit:
     """How long it has been well or not, and how far polling got."""
     if seen.trouble:
-        since = seen.now if unit.trouble_since is None else unit.trouble_since
+        known = seen.now if unit.trouble_since is None else unit.trouble_since
+        since = known if seen.since is None else min(known, seen.since)
         unit = replace(unit, trouble_since=since, well_since=None)
     else:
         since = seen.now if unit.well_since is None else unit.well_since

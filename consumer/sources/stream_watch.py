@@ -40,12 +40,13 @@ class _Shard:
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """`trouble`: why it is not being read, empty = it is. `exported_until`, `now`: Unix seconds of AWS's clock.
-    `has_shards`: some are ours, read or not."""
+    `has_shards`: some are ours, read or not. `since`: when the trouble began (monotonic), where it is known later."""
 
     trouble: str
     exported_until: float
     now: float
     has_shards: bool = False
+    since: float | None = None
 
 
 class StreamWatch:

@@ -50,6 +50,15 @@ def test_a_short_trouble_is_waited_out() -> None:
     assert story.switches == []
 
 
+def test_a_trouble_that_is_known_late_counts_from_when_it_began() -> None:
+    began = Unit()
+    unit, switch = step(began, Seen(100.0, "nobody holds the lease", 10_000.0, since=39.0), RULES)
+    assert (unit.mode, unit.trouble_since) == (Mode.POLLING, 39.0)
+    assert switch is not None
+    unit, switch = step(began, Seen(100.0, "nobody holds the lease", 10_000.0, since=41.0), RULES)
+    assert switch is None
+
+
 def test_after_failover_after_the_group_is_polled_from_what_was_exported() -> None:
     story = Story()
     story.passes(100)
