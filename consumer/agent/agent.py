@@ -19,6 +19,7 @@ from consumer.agent.conductor import Conductor
 from consumer.agent.factories import Factories
 from consumer.agent.failover import Failover
 from consumer.agent.fleet import Fleet
+from consumer.agent.hearing import Hearing
 from consumer.agent.lease_look import LeaseLook
 from consumer.agent.ledger import AgentLedger
 from consumer.agent.probing import Prober
@@ -57,6 +58,8 @@ from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.server import TelemetryServer
 
 CONDUCT_SECONDS = 1.0
+HEARD_IN_PROBE = 5
+"""How often in fallback.probe_seconds an agent tells its fleet what it heard."""
 SIGNAL_SECONDS = 1.0
 """A signal that the kernel gives to another thread is handled when the main thread wakes."""
 
@@ -162,6 +165,18 @@ class Agent:
             settings.fallback.lease_look_seconds,
             clock,
         )
+        self._hearing = (
+            Hearing(
+                self._failover,
+                self._fleet.heard,
+                self._steering.streams,
+                worker,
+                settings.fallback.probe_seconds / HEARD_IN_PROBE,
+                clock,
+            )
+            if self._fleet
+            else None
+        )
         self._repeats = build_repeats(settings, state.path, clock)
         self._conductor: Conductor | None = None
         self._error: Exception | None = None
@@ -194,7 +209,10 @@ class Agent:
             self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
-            for name, look in (("prober", self._prober.run), ("leases", self._lease_look.run)):
+            looks = {"prober": self._prober.run, "leases": self._lease_look.run}
+            if self._hearing is not None:
+                looks["hearing"] = self._hearing.run
+            for name, look in looks.items():
                 threading.Thread(target=look, args=(self.stop,), name=name, daemon=True).start()
             warming.join()
             self._log.info(

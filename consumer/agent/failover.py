@@ -23,6 +23,7 @@ from consumer.select.plan import CutOff, Place, place_of
 from consumer.sources.stream_status import StreamObserver
 from consumer.sources.stream_watch import StreamState, StreamWatch
 from consumer.state.cursors import Position, Positions
+from consumer.state.heard import Heard
 from consumer.telemetry.health import Health
 
 SAVE_SECONDS = 10.0
@@ -74,6 +75,7 @@ class Failover:
         self._watches: dict[str, StreamWatch] = {}
         self._arrivals: dict[Place, float] = {}
         self._leased: dict[str, Leased] = {}
+        self._heard: dict[str, Heard] = {}
         self._saved_at = float("-inf")
         self._groups = {
             pair: _Group(kept.unit, kept.reason, kept.is_shared) for pair, kept in self._file.load().items()
@@ -166,6 +168,28 @@ class Failover:
                 if (watch := self._watches.get(stream)) is not None:
                     watch.lost()
 
+    def holders(self, stream: str) -> frozenset[str]:
+        """Workers that hold the shards of a stream that others share with us; empty = nobody does, or nobody knows."""
+        leased = self._leased.get(stream)
+        return leased.owners if leased is not None and leased.is_shared else frozenset()
+
+    def own_hearing(self, stream: str) -> Heard:
+        """What came by our own shards of it."""
+        until = self._state(stream).exported_until  # first: what is exported by then has been noted
+        groups = {
+            pair.group.label(): (self._arrivals.get(_place(pair), 0.0), known.last_arrival)
+            for pair, known in list(self._groups.items())
+            if pair.stream == stream and known.last_arrival
+        }
+        return Heard(until, groups)
+
+    def heard(self, stream: str, heard: Heard | None) -> None:
+        """What all that hold a shard of it have heard together; None = that is not known."""
+        if heard is None:
+            self._heard.pop(stream, None)
+        else:
+            self._heard[stream] = heard
+
     def streams(self) -> set[str]:
         """Streams whose log groups may be polled in their place."""
         return {pair.stream for pair in list(self._groups)}
@@ -180,17 +204,23 @@ class Failover:
 
     def suspects(self) -> list[tuple[Pair, float, float]]:
         """Groups whose stream is well and that are reported by it: with the arrival of their newest event, and the
-        watermark of the stream. A probe may look at them. Not where other agents hold some of the shards: what is
-        silent here may come there."""
+        watermark of the stream. A probe may look at them. Where other agents hold some of the shards both are what all
+        have heard together, for what is silent here may come there."""
         with self._lock:
             states = {stream: watch.look() for stream, watch in self._watches.items()}
         found = []
         for pair, known in list(self._groups.items()):
             state = states.get(pair.stream)
-            if state is None or self._is_shared(pair.stream):
+            if state is None or state.trouble or known.unit.mode is not Mode.STREAM:
                 continue
-            if not state.trouble and known.unit.mode is Mode.STREAM and known.last_arrival:
-                found.append((pair, known.last_arrival, state.exported_until))
+            if not self._is_shared(pair.stream):
+                last, until = known.last_arrival, state.exported_until
+            elif (heard := self._heard.get(pair.stream)) is not None:
+                last, until = heard.groups.get(pair.group.label(), (0.0, 0.0))[1], heard.until
+            else:
+                continue
+            if last:
+                found.append((pair, last, until))
         return found
 
     def polled(self) -> dict[LogGroupKey, str]:
@@ -207,7 +237,7 @@ class Failover:
         spans: dict[Place, list[tuple[float, float] | None]] = {}
         shared = set()
         for pair, known in list(self._groups.items()):
-            place = (pair.group.account, pair.group.name)
+            place = _place(pair)
             spans.setdefault(place, []).append(known.unit.exported_by_polling())
             if known.is_shared:
                 shared.add(place)
@@ -266,13 +296,15 @@ class Failover:
         return StreamState(_NOT_READ, until, self._clock.now())
 
     def _seen(self, pair: Pair, known: _Group, state: StreamState) -> Seen:
-        arrival = self._arrivals.get((pair.group.account, pair.group.name), 0.0)
+        arrival = self._arrivals.get(_place(pair), 0.0)
+        if (heard := self._heard.get(pair.stream)) is not None:
+            arrival = max(arrival, heard.groups.get(pair.group.label(), (0.0, 0.0))[0])
         if arrival > known.last_arrival:
             known.last_arrival, known.broken = arrival, ""
         elif not known.last_arrival:
             known.last_arrival = state.exported_until
         trouble, until = state.trouble or known.broken, state.exported_until
-        if trouble and not self._is_shared(pair.stream):
+        if trouble and (known.broken or not self._is_shared(pair.stream)):
             # What its subscription may have held back since its last event arrived later in CloudWatch than that one;
             # polling begins a margin earlier than it is told, and so finds it, and nothing that came by the stream.
             until = min(until, known.last_arrival + self.rules.margin_seconds)
@@ -292,3 +324,8 @@ class Failover:
             self._health.remove("fallback")
         except OSError as error:
             self._health.set("fallback", "failing", f"{self._file.path} cannot be written: {error}")
+
+
+def _place(pair: Pair) -> Place:
+    """A group as the records of a stream name it: without its region."""
+    return pair.group.account, pair.group.name

@@ -18,6 +18,7 @@ from consumer.clock import Clock
 from consumer.config import Settings
 from consumer.kcl.guard import Guard, end_daemons
 from consumer.state.cursors import Cursors
+from consumer.state.heard import HeardTable
 from consumer.state.shared import SharedState
 from consumer.state.slots import claim_slot, release_slot
 
@@ -53,6 +54,7 @@ class Fleet:
         self._guard = Guard(self._kinesis_folder)
         self._on_lost = on_lost
         self._clock = clock
+        self.heard = HeardTable(self._call, settings.state)
         self.shared = SharedState(
             self._call,
             settings.state,

@@ -38,12 +38,13 @@ class Lease:
 class Leased:
     """What the leases of a stream say. `trouble`: shards without a living worker, in words; empty = none is known.
     `since`: monotonic moment at which it was otherwise last. `is_shared`: another worker holds some; `are_others`:
-    other living workers hold all of them."""
+    other living workers hold all of them. `owners`: every worker that holds one, empty = a lease is nobody's."""
 
     trouble: str = ""
     since: float = 0.0
     is_shared: bool = False
     are_others: bool = False
+    owners: frozenset[str] = frozenset()
 
 
 def leases_in(items: Iterable[Item]) -> Iterator[Lease]:
@@ -92,10 +93,12 @@ class LeaseWatch:
         every = [one for _, one in sorted(self._seen.items())]
         dead = [one for one in every if now - one.since >= self._living_seconds]
         others = [one for one in every if one.lease.owner not in ("", self._worker)]
+        owners = frozenset(one.lease.owner for one in every)
+        owners = frozenset() if "" in owners else owners
         if dead:
-            return Leased(_reason(dead), min(one.since for one in dead), bool(others))
+            return Leased(_reason(dead), min(one.since for one in dead), bool(others), owners=owners)
         are_others = bool(every) and len(others) == len(every) and all(one.has_moved for one in every)
-        return Leased("", now, bool(others), are_others)
+        return Leased("", now, bool(others), are_others, owners)
 
     def missed(self) -> None:
         """A look that failed: nothing is known, and the next look is the first."""

@@ -74,7 +74,7 @@ def test_a_shard_whose_worker_died_is_told_of_and_taken_back_once_it_is_leased_a
     assert leased is not None
     assert "another does not renew it" in leased.trouble
     scene.answer = [lease(2)]
-    taken = Leased("", scene.clock.monotonic() + 20, is_shared=True, are_others=True)
+    taken = Leased("", scene.clock.monotonic() + 20, is_shared=True, are_others=True, owners=frozenset(("another",)))
     assert scene.looks(1) == taken, "others have all of it"
 
 
@@ -82,7 +82,7 @@ def test_what_we_hold_ourselves_is_left_to_the_calls_of_kcl() -> None:
     scene = Scene()
     for count in range(5):
         scene.answer = [{**lease(count), "leaseOwner": {"S": "agent-1-us-east-1-flow"}}]
-        assert scene.looks(1) == Leased("", scene.clock.monotonic())
+        assert scene.looks(1) == Leased("", scene.clock.monotonic(), owners=frozenset(("agent-1-us-east-1-flow",)))
 
 
 def test_who_renews_slowly_by_the_streams_own_property_is_given_that_time() -> None:

@@ -22,21 +22,25 @@ def test_a_lease_whose_counter_moves_has_a_living_worker() -> None:
     watch = LeaseWatch(30, "me")
     for second in range(0, 600, 20):
         found = watch.saw([Lease("a", "one", second), Lease("b", "me", second)], second)
-        assert found == Leased("", second, is_shared=True)
+        assert found == Leased("", second, is_shared=True, owners=frozenset(("one", "me")))
 
 
 def test_leases_that_other_living_workers_hold_are_known_to_be_theirs() -> None:
     watch = LeaseWatch(30, "me")
     assert not watch.saw([Lease("a", "one", 1)], 0).are_others, "it may be dead"
-    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20, is_shared=True, are_others=True)
+    assert watch.saw([Lease("a", "one", 2)], 20) == Leased(
+        "", 20, is_shared=True, are_others=True, owners=frozenset(("one",))
+    )
     assert not watch.saw([Lease("a", "one", 3), Lease("b", "two", 1)], 40).are_others, "the second may be dead"
     assert watch.saw([], 60) == Leased("", 60)
 
 
 def test_a_lease_that_others_took_from_us_is_theirs_at_once() -> None:
     watch = LeaseWatch(30, "me")
-    assert watch.saw([Lease("a", "me", 1)], 0) == Leased("", 0)
-    assert watch.saw([Lease("a", "one", 2)], 20) == Leased("", 20, is_shared=True, are_others=True)
+    assert watch.saw([Lease("a", "me", 1)], 0) == Leased("", 0, owners=frozenset(("me",)))
+    assert watch.saw([Lease("a", "one", 2)], 20) == Leased(
+        "", 20, is_shared=True, are_others=True, owners=frozenset(("one",))
+    )
 
 
 def test_a_lease_whose_counter_stands_still_has_none_whoever_owns_it() -> None:
@@ -86,4 +90,10 @@ def test_after_a_look_that_failed_nothing_is_known() -> None:
 def test_a_layout_that_is_not_understood_is_unknown_and_never_unhealthy(strange: dict[str, Any]) -> None:
     watch = LeaseWatch(30, "me")
     for second in range(0, 600, 20):
-        assert watch.saw(leases_in([strange, item("b", "me", second)]), second) == Leased("", second)
+        found = watch.saw(leases_in([strange, item("b", "me", second)]), second)
+        assert found == Leased("", second, owners=frozenset(("me",)))
+
+
+def test_while_a_lease_is_nobodys_it_is_not_said_who_holds_them_all() -> None:
+    watch = LeaseWatch(30, "me")
+    assert watch.saw([Lease("a", "one", 1), Lease("b", "", 1)], 0).owners == frozenset()

@@ -64,12 +64,12 @@ class Fleet:
         self.settings = StateSettings(backend="dynamodb", fleet=f"fleet-{next(_fleets)}")
         self.lost: list[str] = []
         self.alive: list[SharedState] = []
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._folder = folder
         self.tables: dict[str, Table] = {}
 
     def agent(self, name: str) -> SharedState:
-        table = self.tables[name] = Table(self._endpoint)
+        table = self.tables[name] = Table(self.endpoint)
         local = Cursors(self._folder / f"{name}.sqlite", self.clock)
         shared = SharedState(
             table,
@@ -247,7 +247,7 @@ def test_a_table_that_does_not_answer_costs_what_we_hold_only_when_the_lease_is_
 
 
 def test_a_table_we_may_neither_see_nor_make_is_refused_with_its_policy(fleet: Fleet) -> None:
-    table = Table(fleet._endpoint)
+    table = Table(fleet.endpoint)
     table.fault = PermissionDeniedError("dynamodb:DescribeTable", "sharing", "…")
     shared = SharedState(
         table, fleet.settings, Cursors(None, fleet.clock), "one", fleet.clock, fleet.clock.monotonic, fleet.lost.append
