@@ -19,13 +19,13 @@ import orjson
 from consumer.discovery import aws_ranges
 
 
-def main() -> int:
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    found = aws_ranges.parse_ranges(Path(sys.argv[1]).read_bytes())
-    there = aws_ranges.shipped_ranges()
+def renew(source: Path, shipped: Path) -> str:
+    """Write what `source` (AWS's file) says to `shipped`; what was done, in words. ValueError when it is not that file,
+    or older than the copy."""
+    found = aws_ranges.parse_ranges(source.read_bytes())
+    there = aws_ranges.parse_ranges(gzip.decompress(shipped.read_bytes()))
     if found.created_at < there.created_at:
-        sys.exit(f"{sys.argv[1]} is older than the copy that is there")
+        raise ValueError("it is older than the copy that is there")
     keys = {"prefixes": "ip_prefix", "ipv6_prefixes": "ipv6_prefix"}
     content = {"createDate": datetime.fromtimestamp(found.created_at, UTC).strftime("%Y-%m-%d-%H-%M-%S")} | {
         name: [
@@ -35,9 +35,17 @@ def main() -> int:
         ]
         for name, key in keys.items()
     }
-    file = Path(aws_ranges.__file__).parent / aws_ranges.SHIPPED
-    file.write_bytes(gzip.compress(orjson.dumps(content), 9, mtime=0))
-    print(f"{len(found.ranges):,} prefixes of {content['createDate']} (before: {len(there.ranges):,})")
+    shipped.write_bytes(gzip.compress(orjson.dumps(content), 9, mtime=0))
+    return f"{len(found.ranges):,} prefixes of {content['createDate']} (before: {len(there.ranges):,})"
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        print(renew(Path(sys.argv[1]), Path(aws_ranges.__file__).parent / aws_ranges.SHIPPED))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
     return 0
 
 
