@@ -17,7 +17,9 @@ import numpy as np
 
 from benchmarks import estate
 from consumer.discovery.aws_ranges import shipped_ranges
-from consumer.discovery.snapshot import Knowledge, build_inventory, if_index_owners, merge
+from consumer.discovery.merging import if_index_owners, merge
+from consumer.discovery.rows import Knowledge
+from consumer.discovery.snapshot import build_inventory
 from consumer.enrich import warm_up
 from consumer.enrich.join import Joiner
 from consumer.model.flow_batch import Column, FlowBatch, Kind

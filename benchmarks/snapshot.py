@@ -18,7 +18,9 @@ from pathlib import Path
 
 from benchmarks import estate
 from consumer.discovery.aws_ranges import shipped_ranges
-from consumer.discovery.snapshot import Knowledge, build_inventory, if_index_owners, merge
+from consumer.discovery.merging import if_index_owners, merge
+from consumer.discovery.rows import Knowledge
+from consumer.discovery.snapshot import build_inventory
 from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
 
 

@@ -30,7 +30,8 @@ from benchmarks.generate import FORMATS, envelopes, estate
 from consumer.assembly import Outlet, build_lanes, warm_up
 from consumer.clock import SystemClock
 from consumer.discovery.estate import Instance, Interface, Part, Subnet, Vpc
-from consumer.discovery.snapshot import build_inventory, merge
+from consumer.discovery.merging import merge
+from consumer.discovery.snapshot import build_inventory
 from consumer.enrich.join import JoinCounts
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from consumer.discovery.routing import network
+from consumer.discovery.zones import network
 from consumer.telemetry.logs import get_logger
 
 SHIPPED = "data/aws-ip-ranges.json.gz"

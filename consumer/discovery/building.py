@@ -12,9 +12,11 @@ from pathlib import Path
 
 from consumer.discovery.aws_ranges import kept_ranges
 from consumer.discovery.estate import Part
+from consumer.discovery.merging import Estate, if_index_owners, merge
 from consumer.discovery.own_names import read_names
+from consumer.discovery.rows import Knowledge
 from consumer.discovery.settings import DiscoverySettings
-from consumer.discovery.snapshot import Estate, Knowledge, build_inventory, if_index_owners, merge
+from consumer.discovery.snapshot import build_inventory
 from consumer.errors import ConfigurationError, Fault
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments

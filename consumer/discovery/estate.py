@@ -1,7 +1,7 @@
 """What one account said about one region, as plain values.
 
 Belongs here: the values, and reading them out of EC2's answers (shapes: EC2 API reference, Describe*). Does not:
-calling EC2 (reading.py) or merging regions (snapshot.py). Only what enrichment uses is kept.
+calling EC2 (reading.py) or merging regions (merging.py). Only what enrichment uses is kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The user's own names of networks: CIDR → site, name, tags.
 
-Belongs here: reading the files and finding the longest network. Does not: where the words end up (snapshot.py).
+Belongs here: reading the files and finding the longest network. Does not: where the words end up (rows.py).
 
 TOML: `[[networks]]` tables with `cidr` and any of `name, site, tags, vpc, account`. CSV: a header line with the same
 names. `vpc` and `account` limit an entry to addresses seen in, or from, that VPC or account, since private ranges
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consumer.discovery.routing import network
+from consumer.discovery.zones import network
 from consumer.errors import ConfigurationError, Fault
 from consumer.model.networks import Network
 

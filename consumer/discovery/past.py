@@ -1,7 +1,7 @@
 """What was true and is not any more.
 
 Belongs here: comparing two readings of one account and region. Pure. Does not: what is done with the past
-(snapshot.py). Records arrive up to 20 minutes late, more when a stream was down, and are named by what was true when
+(turns.py). Records arrive up to 20 minutes late, more when a stream was down, and are named by what was true when
 their flow began; so gone interfaces and old names stay for a while.
 """
 

@@ -1,6 +1,6 @@
 """What a row of the inventory says: the columns, and where each word of it comes from.
 
-Belongs here: names, owners, groups and clusters out of tags. Pure. Does not: numbering rows (snapshot.py), services
+Belongs here: names, owners, groups and clusters out of tags. Pure. Does not: numbering rows (rows.py), services
 (service.py). Only tags that some column needs are kept when an estate is read: an estate has millions of them.
 """
 

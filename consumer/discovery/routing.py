@@ -10,20 +10,19 @@ next table, else it stays unknown. And a longer route hides what a shorter one r
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
+from consumer.discovery.merging import Estate
+from consumer.discovery.zones import Zones, clipped, common, hiding, network, taken
 from consumer.model.flow_path import FlowPath
 from consumer.model.networks import Listed, Network
 
 if TYPE_CHECKING:
     from consumer.discovery.estate import Attachment, AttachmentKey
     from consumer.discovery.estate_routes import GatewayRoute, RouteTable
-    from consumer.discovery.snapshot import Estate
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 _WAYS = {
@@ -64,13 +63,6 @@ class Hop(NamedTuple):
 
 
 Zone = tuple[Network, Hop]
-Next = TypeVar("Next")
-
-
-@lru_cache(maxsize=1 << 16)
-def network(text: str) -> Network:
-    """The network of a CIDR; EC2 writes them without host bits, people do not."""
-    return ipaddress.ip_network(text, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +113,7 @@ class Routing:
 
     def reached(self, zones: tuple[Zone, ...], seen: frozenset[str] = frozenset()) -> list[Listed]:
         """Networks outside of the VPC, and ways without a known end."""
-        return list(_hiding(zones, lambda zone, hop: self._behind(zone, hop, seen)))
+        return list(hiding(zones, lambda zone, hop: self._behind(zone, hop, seen)))
 
     def _routed(self, vpc: str, table: RouteTable) -> Iterator[Zone]:
         for route in table.routes:
@@ -177,7 +169,7 @@ class Routing:
 
     def _unrouted_peers(self, vpc: str, routed: set[Zone]) -> Iterator[Zone]:
         """Peers that no route leads to send packets all the same; not where a route leads their addresses elsewhere."""
-        elsewhere = _Zones(zone for zone, hop in routed if hop.kind != "way" or hop.way is FlowPath.VPN)
+        elsewhere = Zones(zone for zone, hop in routed if hop.kind != "way" or hop.way is FlowPath.VPN)
         peers = {hop.key for _, hop in routed if hop.kind == "peer"}
         for peer in set(self._peers[vpc].values()) - peers:
             for text in self._networks_of(peer):
@@ -191,18 +183,18 @@ class Routing:
         if hop.kind == "peer" and hop.key:
             yield from self._within_vpc(hop.key, zone, hop.way)
         elif hop.kind == "gateway" and hop.key:
-            yield from _clipped(self._gateway_list(hop.key, zone, seen), zone)
+            yield from clipped(self._gateway_list(hop.key, zone, seen), zone)
         elif hop.kind == "table" and hop.key and hop.key not in seen:
             table = self._estate.route_tables[hop.key]
             inner = self.reached(self.zones(table.vpc_id, table), seen | {hop.key})
-            yield from (replace(one, path=hop.way) for one in _clipped(inner, zone))
+            yield from (replace(one, path=hop.way) for one in clipped(inner, zone))
 
     def _within_vpc(self, vpc: str, zone: Network, way: FlowPath) -> Iterator[Listed]:
         number = self._numbering.vpcs.get(vpc, 0)
         for text in self._networks_of(vpc) if number else ():
-            common = _common(network(text), zone)
-            if common is not None:
-                yield Listed(common, number, self._numbering.vpc_rows[vpc], way)
+            shared = common(network(text), zone)
+            if shared is not None:
+                yield Listed(shared, number, self._numbering.vpc_rows[vpc], way)
 
     def _gateway_list(self, table: str, zone: Network, seen: frozenset[str]) -> Iterable[Listed]:
         """What a route table of a transit gateway reaches, at least all of it that `zone` has a part of."""
@@ -221,8 +213,8 @@ class Routing:
         seen |= {table}
         zones = [(network(route.destination), route) for route in known.routes]
         if within is not None:
-            zones = list(_taken(zones, within))
-        yield from _hiding(
+            zones = list(taken(zones, within))
+        yield from hiding(
             zones,
             lambda zone, route: (
                 Listed(zone, path=FlowPath.TRANSIT_GATEWAY),
@@ -252,8 +244,8 @@ class Routing:
         if number and route.is_propagated and not own:  # a VPC nobody can read: what it announces is its own
             yield Listed(zone, number, self._numbering.vpc_rows[vpc], FlowPath.TRANSIT_GATEWAY)
             return
-        if not _Zones(own).hold(zone) and attachment.route_table_id:
-            yield from _clipped(self._gateway_list(attachment.route_table_id, zone, seen), zone)
+        if not Zones(own).hold(zone) and attachment.route_table_id:
+            yield from clipped(self._gateway_list(attachment.route_table_id, zone, seen), zone)
         yield from self._within_vpc(vpc, zone, FlowPath.TRANSIT_GATEWAY)
 
     def _behind_peering(self, key: AttachmentKey, zone: Network, seen: frozenset[str]) -> Iterator[Listed]:
@@ -263,72 +255,6 @@ class Routing:
         attachment = self._estate.attachments.get((far.gateway_id, far.attachment_id)) if far else None
         table = attachment.route_table_id if attachment else ""
         if table in self._estate.gateway_tables:
-            yield from _clipped(self._gateway_list(table, zone, seen), zone)
+            yield from clipped(self._gateway_list(table, zone, seen), zone)
         else:
             yield Listed(zone, 0, self._numbering.site_rows.get(key, 0), FlowPath.TRANSIT_GATEWAY)
-
-
-class _Zones:
-    """Networks to be asked whether one of them holds another; `supernet` is slow: only lengths that occur are tried."""
-
-    def __init__(self, zones: Iterable[Network]) -> None:
-        self._zones = set(zones)
-        self._lengths = {
-            family: sorted({zone.prefixlen for zone in self._zones if zone.version == family}) for family in (4, 6)
-        }
-
-    def hold(self, inner: Network, longer_than: int = -1) -> bool:
-        """Whether one of a prefix longer than that holds all of `inner`."""
-        return any(
-            inner.supernet(new_prefix=length) in self._zones
-            for length in self._lengths[inner.version]
-            if longer_than < length <= inner.prefixlen
-        )
-
-
-def _taken(zones: Iterable[tuple[Network, Next]], within: Network) -> Iterator[tuple[Network, Next]]:
-    """Zones that addresses of `within` can fall into: those inside it, and of those that hold all of it the longest."""
-    whole: dict[int, list[tuple[Network, Next]]] = {}
-    for zone, following in zones:
-        if _common(zone, within) is None:
-            continue
-        if zone.prefixlen > within.prefixlen:
-            yield zone, following
-        else:
-            whole.setdefault(zone.prefixlen, []).append((zone, following))
-    if whole:
-        yield from whole[max(whole)]
-
-
-def _hiding(
-    zones: Iterable[tuple[Network, Next]], behind: Callable[[Network, Next], Iterable[Listed]]
-) -> Iterator[Listed]:
-    """What lies behind each zone, without what a longer zone hides."""
-    zones = tuple(zones)
-    longer = _Zones(zone for zone, _ in zones)
-    for zone, following in zones:
-        for one in behind(zone, following):
-            if not longer.hold(one.network, zone.prefixlen):
-                yield one
-
-
-def _clipped(items: Iterable[Listed], zone: Network) -> Iterator[Listed]:
-    """The part of `items` within `zone`; of those that hold all of it, itself among them, only the longest counts."""
-    whole: dict[int, list[Listed]] = {}
-    for one in items:
-        if _common(one.network, zone) is None:
-            continue
-        if one.network.prefixlen > zone.prefixlen:
-            yield one
-        else:
-            whole.setdefault(one.network.prefixlen, []).append(replace(one, network=zone))
-    if whole:
-        yield from whole[max(whole)]
-
-
-def _common(one: Network, other: Network) -> Network | None:
-    """What two networks have in common: the smaller one, or nothing."""
-    if one.version != other.version:
-        return None
-    small, large = (one, other) if one.prefixlen >= other.prefixlen else (other, one)
-    return small if small.network_address in large else None

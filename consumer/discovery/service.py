@@ -1,6 +1,6 @@
 """Which service an interface belongs to: a table, read from the top, first match wins.
 
-Belongs here: the table people edit, and the matching. Does not: names of instances (snapshot.py). AWS has no field
+Belongs here: the table people edit, and the matching. Does not: names of instances (rows.py). AWS has no field
 for it; what a service writes into type, description, requester and tags is the only trace, so every row says what it
 looks for and the tests hold one interface for each. Types: EC2 API reference, NetworkInterface.InterfaceType.
 """

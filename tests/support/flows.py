@@ -8,7 +8,9 @@ from ipaddress import ip_address
 import numpy as np
 
 from consumer.discovery.estate import Interface, Part
-from consumer.discovery.snapshot import Knowledge, build_inventory, if_index_owners, merge
+from consumer.discovery.merging import if_index_owners, merge
+from consumer.discovery.rows import Knowledge
+from consumer.discovery.snapshot import build_inventory
 from consumer.model.address_index import LOW_HALF
 from consumer.model.flow_batch import Column, FlowBatch, Kind
 from consumer.model.inventory import Inventory

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.discovery.own_names import NameBook, NamedNetwork, read_names
-from consumer.discovery.routing import network
+from consumer.discovery.zones import network
 from consumer.errors import ConfigurationError
 
 TOML = """

@@ -9,7 +9,7 @@ from consumer.discovery.estate import Instance, Part, Peer, Peering, Subnet, Vpc
 from consumer.discovery.estate_routes import ElasticAddress
 from consumer.discovery.own_names import NamedNetwork
 from consumer.discovery.places import cluster_of, group_of, is_kept, owner_of, service_name
-from consumer.discovery.snapshot import Knowledge
+from consumer.discovery.rows import Knowledge
 from consumer.enrich.join import Joiner
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from consumer.discovery.estate import Instance, NatGateway, Part, Peer, Peering, Subnet, Vpc
+from consumer.discovery.merging import merge
 from consumer.discovery.places import COLUMNS
-from consumer.discovery.snapshot import merge
 from consumer.enrich.join import Joiner
 from consumer.model.inventory import Inventory
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
