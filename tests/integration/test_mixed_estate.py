@@ -53,6 +53,16 @@ stream = "{stream}"
 """
 
 
+def sections_of(estate: Estate) -> str:
+    """An agent that discovers, with a stream that is known to bring STREAMED_GROUP."""
+    return SECTIONS.format(
+        region=REGION,
+        stream=estate.stream.name,
+        group=STREAMED_GROUP,
+        kcl="\n".join(f"{name} = {json.dumps(value)}" for name, value in estate.kcl.model_dump().items()),
+    )
+
+
 def make_vpc(ec2: Any) -> str:
     return str(ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])
 
@@ -94,15 +104,9 @@ def test_three_vpcs_by_three_sources_in_one_agent_lose_and_repeat_nothing(make_e
     group.put(COUNT)
     bucket.put(key(1, alone), packed(2 * COUNT, COUNT))
     bucket.put(key(2, twin), packed(COUNT, COUNT))
-    sections = SECTIONS.format(
-        region=REGION,
-        stream=estate.stream.name,
-        group=STREAMED_GROUP,
-        kcl="\n".join(f"{name} = {json.dumps(value)}" for name, value in estate.kcl.model_dump().items()),
-    )
     with (
         FlowCollector() as collector,
-        AgentProcess(estate.folder, sections, collector.port, estate.environment, rate=20_000) as agent,
+        AgentProcess(estate.folder, sections_of(estate), collector.port, estate.environment, rate=20_000) as agent,
     ):
         try:
             seconds = wait_until(

@@ -15,7 +15,14 @@ import pytest
 
 from consumer.demo.emulators import ACCOUNT, REGION
 from tests.integration.conftest import MakeEstate
-from tests.integration.test_mixed_estate import log_to_bucket, log_to_group, make_vpc
+from tests.integration.test_mixed_estate import (
+    PATIENCE_SECONDS,
+    STREAMED_GROUP,
+    log_to_bucket,
+    log_to_group,
+    make_vpc,
+    sections_of,
+)
 from tests.support.agent_process import AgentProcess
 from tests.support.blockable_java import BlockableJava
 from tests.support.emulated_estate import Fault, FaultyAws
@@ -25,40 +32,11 @@ from tests.support.flow_bucket import FlowBucket, key, packed
 
 pytestmark = [pytest.mark.jvm, pytest.mark.timeout(480)]
 
-PATIENCE_SECONDS = 180.0
-GROUP = "/vpc/flow-logs"
-LABEL = f"{ACCOUNT}/{REGION}/{GROUP}"
+LABEL = f"{ACCOUNT}/{REGION}/{STREAMED_GROUP}"
 COUNT = 500
 BEFORE, EARLIER, MEANWHILE, AFTER = (range(COUNT * part, COUNT * (part + 1)) for part in range(4))
 """Flows by when they start and are written: before the stream went; before the switch, but written after it; after the
 switch; after the return."""
-
-SECTIONS = """\
-[aws]
-region = "{region}"
-regions = ["{region}"]
-
-[s3]
-wait_seconds = 1
-
-[polling]
-interval_seconds = 1
-
-[fallback]
-failover_after_seconds = 3
-
-[kcl]
-{kcl}
-
-[[streams]]
-name = "{stream}"
-region = "{region}"
-initial_position = "trim_horizon"
-
-[[log_groups]]
-name = "{group}"
-stream = "{stream}"
-"""
 
 
 def may_not_poll(action: str, parameters: dict[str, str]) -> Fault | None:
@@ -119,22 +97,16 @@ def test_s3_stands_in_for_a_stream_and_stops_when_it_comes_back(make_estate: Mak
     ec2 = estate.client("ec2")
     bucket = FlowBucket(estate.aws.moto_endpoint)
     groups = estate.client("logs")
-    groups.create_log_group(logGroupName=GROUP)
-    groups.create_log_stream(logGroupName=GROUP, logStreamName="eni-0123456789abcdef0-all")
+    groups.create_log_group(logGroupName=STREAMED_GROUP)
+    groups.create_log_stream(logGroupName=STREAMED_GROUP, logStreamName="eni-0123456789abcdef0-all")
     vpc = make_vpc(ec2)
-    log_to_group(ec2, vpc, GROUP)
+    log_to_group(ec2, vpc, STREAMED_GROUP)
     twin = log_to_bucket(ec2, vpc, bucket.bucket)
     log_to_bucket(ec2, make_vpc(ec2), bucket.bucket)
-    sections = SECTIONS.format(
-        region=REGION,
-        stream=estate.stream.name,
-        group=GROUP,
-        kcl="\n".join(f"{name} = {json.dumps(value)}" for name, value in estate.kcl.model_dump().items()),
-    )
     with FaultyAws(estate.aws.moto_endpoint) as logs, FlowCollector() as collector:
         logs.fault_of = may_not_poll
         variables = {**estate.environment, **java.environment, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": logs.endpoint}
-        with AgentProcess(estate.folder, sections, collector.port, variables, rate=20_000) as agent:
+        with AgentProcess(estate.folder, sections_of(estate), collector.port, variables, rate=20_000) as agent:
             scene = Scene(estate, bucket, twin, agent, collector)
             try:
                 _there_and_back(scene, java)
