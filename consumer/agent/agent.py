@@ -140,6 +140,9 @@ class Agent:
         def worker() -> str:
             return self._fleet.worker if self._fleet else state.agent_id
 
+        def pollers(account: str, region: str) -> int:
+            return self._fleet.pollers(account, region) if self._fleet else 1
+
         self._factories = Factories(
             settings,
             state,
@@ -152,6 +155,7 @@ class Agent:
             standing_in,
             self._queues,
             worker,
+            pollers,
         )
         self._prober = Prober(
             self._failover, self._calls_of, self._factories.share, settings.fallback.probe_seconds, clock

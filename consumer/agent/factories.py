@@ -37,7 +37,8 @@ from consumer.telemetry.metrics import Metrics
 
 class Factories:
     """Makes sources; thread-safe. `failover` hears how streams fare, `standing_in` how polling does, beside health and
-    metrics. `worker`: the first part of our KCL worker ids.
+    metrics. `worker`: the first part of our KCL worker ids. `pollers`: how many agents poll groups of an account and
+    region.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Factories:
         standing_in: StandingIn,
         queues: QueueFactory,
         worker: Callable[[], str],
+        pollers: Callable[[str, str], int],
     ) -> None:
         self._settings = settings
         self._state = state
@@ -65,6 +67,7 @@ class Factories:
         self._standing_in = standing_in
         self._queues = queues
         self._worker = worker
+        self._pollers = pollers
         self._lock = threading.Lock()
         self._budgets: dict[tuple[str, str], Budget] = {}
 
@@ -133,7 +136,8 @@ class Factories:
             budget = self._budgets.get(place)
             if budget is None:
                 polling = self._settings.polling
-                budget = Budget(polling.calls_per_second, polling.group_calls_per_second, self._clock)
+                agents = partial(self._pollers, group.account, group.region)
+                budget = Budget(polling.calls_per_second, polling.group_calls_per_second, self._clock, agents)
                 self._budgets[place] = budget
                 self._metrics.read_gauge(
                     "vpcflow_polling_region_calls_per_second",

@@ -86,6 +86,10 @@ class Fleet:
         self.shared.close()
         self._guard.close()
 
+    def pollers(self, account: str, region: str) -> int:
+        """Agents that poll log groups of this account and region, as of the last beat."""
+        return len(set(self.shared.owners(f"group#{account}/{region}/").values()) - {""})
+
     def may_send(self) -> bool:
         """Whether the slot is still ours; asked before each message."""
         return self.shared.is_alive()

@@ -9,7 +9,7 @@ budget: what one group with a backlog cannot take is free for the others at once
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from consumer.clock import Clock
 
@@ -35,18 +35,26 @@ class _Rate:
 
 
 class Budget:
-    """Of one account and region. Thread-safe. Rates: calls a second while nobody is throttled.
+    """Of one account and region. Thread-safe. Rates: calls a second while nobody is throttled. `agents`: how many poll
+    log groups of it now, among whom the region's rate is divided.
 
     A call waits for its group's share first and then for its turn in the region. Turns are given in the order in which
     they were asked for, one at a time to each group, so nobody overtakes, and a group waits for one turn of each other
     group at most. Neither share nor budget saves up: there are no bursts.
     """
 
-    def __init__(self, calls_per_second: float, group_calls_per_second: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        calls_per_second: float,
+        group_calls_per_second: float,
+        clock: Clock,
+        agents: Callable[[], int] = lambda: 1,
+    ) -> None:
         self.clock = clock
         self.lock = threading.Lock()
         self._rate = _Rate(calls_per_second)
         self._group_rate = min(calls_per_second, group_calls_per_second)
+        self._agents = agents
         self._next = float("-inf")
         self._slowed_at = float("-inf")
         self._throttled: dict[Share, float] = {}
@@ -66,14 +74,14 @@ class Budget:
 
     @property
     def rate(self) -> float:
-        """Calls a second just now, all groups together."""
+        """Calls a second just now, all groups of this agent together."""
         with self.lock:
-            return self._rate.now
+            return self._rate.now / max(1, self._agents())
 
     def turn(self, now: float) -> float:
         """The next free moment of the region, given away. Under `lock`."""
         moment = max(self._next, now)
-        self._next = moment + 1 / self._rate.now
+        self._next = moment + max(1, self._agents()) / self._rate.now
         return moment
 
     def throttled(self, share: Share) -> None:

@@ -111,6 +111,18 @@ def test_a_stop_ends_the_wait_and_gives_the_turn_up(budget: Budget, clock: Manua
     assert share.calls == 2
 
 
+def test_agents_that_poll_the_same_account_and_region_divide_its_rate(clock: ManualClock) -> None:
+    agents = 1
+    budget = Budget(4.0, 3.0, clock, lambda: agents)
+    share = budget.share("a")
+    assert len(calls_in(60, clock, {share: 0.0})[share]) == pytest.approx(180, abs=2)
+    agents = 4
+    assert budget.rate == 1.0
+    assert len(calls_in(60, clock, {share: 0.0})[share]) == pytest.approx(60, abs=2)
+    agents = 0
+    assert budget.rate == 4.0, "as of the last beat nobody polls it yet"
+
+
 def test_a_group_keeps_its_share(budget: Budget) -> None:
     assert budget.share("a") is budget.share("a")
     assert set(budget.shares()) == {"a"}
