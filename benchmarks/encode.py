@@ -17,10 +17,10 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.generate import FORMATS, VPC_COUNT, Interface, estate, text_object
-from consumer import encode
 from consumer.decode.decoder import Decoder
 from consumer.encode.encoder import Encoder
 from consumer.encode.settings import EncodingSettings
+from consumer.encode.warm_up import warm_up
 from consumer.model.delivery import Origin, SourceKind, TextState
 from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind, Rows
 from consumer.model.inventory import EntityTable
@@ -119,7 +119,7 @@ def main() -> None:
     options.add_argument("--core", type=int, default=1)
     asked = options.parse_args()
     os.sched_setaffinity(0, {asked.core % (os.cpu_count() or 1)})
-    encode.warm_up()
+    warm_up()
     profiles: tuple[tuple[Literal["core", "iana", "full"], bool], ...] = (
         ("core", False), ("iana", False), ("full", False), ("full", True),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Self
 
-from consumer import decode, encode, enrich, parquet
+from consumer import decode, enrich, parquet
 from consumer.clock import Clock
 from consumer.decode.decoder import Decoder
 from consumer.encode import options
@@ -21,7 +21,9 @@ from consumer.encode.activity import ActiveInterfaces
 from consumer.encode.encoder import Encoder
 from consumer.encode.limits import check_message_size
 from consumer.encode.settings import EncodingSettings
+from consumer.encode.warm_up import warm_up as warm_up_encode
 from consumer.enrich.join import Joiner
+from consumer.export import stamping
 from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
@@ -46,7 +48,8 @@ def warm_up() -> None:
     identity.warm_up()
     repeats.warm_up()
     enrich.warm_up()
-    encode.warm_up()
+    warm_up_encode()
+    stamping.warm_up()
     gc.collect()
     gc.freeze()
 

@@ -58,7 +58,8 @@ class Exporter(Protocol):
         """Octets a message of this encoding may have now."""
 
     def send(self, batches: Mapping[Hashable, MessageBatch], stop: threading.Event) -> None:
-        """Hand every message to the kernel for every required collector; may block; raises Stopped."""
+        """Hand every message to the kernel for every required collector, and keep the batches; may block; raises
+        Stopped."""
 
 
 class Ledger(Protocol):

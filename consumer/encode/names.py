@@ -15,6 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from consumer.encode.records import MARGIN_BYTES
+from consumer.model.compiling import KERNEL
+from consumer.model.flow_batch import Rows
 from consumer.model.inventory import EntityTable
 
 
@@ -37,7 +39,7 @@ class Blobs:
 NO_BLOBS = Blobs(np.zeros(MARGIN_BYTES, dtype=np.uint8), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _write_blobs(text_arena, text_starts, choices, starts, arena):  # type: ignore[no-untyped-def]
     """Write, for every row, its strings in sendable form. `choices`: int64[rows, columns], indices of texts."""
     for row in range(choices.shape[0]):
@@ -93,19 +95,23 @@ def blobs_of_texts(texts: Sequence[bytes]) -> Blobs:
     return build_blobs(EntityTable("texts", len(texts), {}, {column.column: rows}, texts), (column,))
 
 
-@njit(cache=True, nogil=True)
-def _unwritten(words, rows, column, sizes, base, found):  # type: ignore[no-untyped-def]
-    """Rows of a table that `column` of `words` refers to and that have no blob yet, each once, into `found`; how many.
+@njit(**KERNEL)
+def _unwritten(words, rows, columns, bases, sizes, found):  # type: ignore[no-untyped-def]
+    """Rows of tables that `columns` (uint64[k]) of `words` refer to and that have no blob yet, each once; how many.
 
-    A blob has at least one octet, so size 0 says it is not written; each one found is marked with -1.
+    Into `found`, uint64[…, 2]: which of the columns, and the row of its table. A blob has at least one octet, so size 0
+    says it is not written; each one found is marked with -1.
     """
     count = 0
-    for row in rows:
-        number = words[row, column]
-        if sizes[base + number] == 0:
-            sizes[base + number] = -1
-            found[count] = number
-            count += 1
+    for i in range(rows.shape[0]):
+        row = np.uint64(rows[i])
+        for k in range(columns.shape[0]):
+            number = words[row, columns[k]]
+            if sizes[bases[k] + number] == 0:
+                sizes[bases[k] + number] = -1
+                found[count, 0] = k
+                found[count, 1] = number
+                count += 1
     return count
 
 
@@ -117,7 +123,7 @@ class NameStore:
     """Blobs of one inventory snapshot, all in one arena. Mutable, one per encoder.
 
     A row is written when a batch first refers to it: writing all 200,000 of a large estate when a new snapshot came
-    held the lane for 0.3 s, and nobody asks for most of them. `prepare` gives each (table, columns) pair a range of
+    held the lane for 0.3 s, and nobody asks for most of them. `write` gives each (table, columns) pair a range of
     blob numbers, which stays until a table of that name is replaced; that empties the store.
     """
 
@@ -126,7 +132,7 @@ class NameStore:
         self._tables: dict[str, EntityTable] = {}
         self._bases: dict[Reference, int] = {}
         self._used = 0
-        self._found = np.zeros(0, dtype=np.int64)
+        self._found = np.zeros((0, 2), dtype=np.uint64)
 
     def use(self, tables: Mapping[str, EntityTable]) -> None:
         """Tables of the batch at hand; forgets everything when one is not the one of before."""
@@ -136,8 +142,30 @@ class NameStore:
             self._used = 0
             self.blobs = NO_BLOBS
 
-    def prepare(self, references: Sequence[Reference]) -> list[int]:
-        """Index of the blob of row 0 of each."""
+    def write(
+        self, references: Sequence[Reference], columns: NDArray[np.uint64], words: NDArray[np.uint64], rows: Rows
+    ) -> NDArray[np.uint64]:
+        """Make sure of the blob of every row of a table that words[rows] refer to.
+
+        `columns`: for each of `references` the word of the batch that refers to it. Returns for each the number of the
+        blob of its table's row 0.
+        """
+        if not references:
+            return columns
+        bases = self._prepare(references)
+        if len(self._found) < len(rows) * len(references):
+            self._found = np.zeros((len(rows) * len(references), 2), dtype=np.uint64)
+        count = _unwritten(words, rows, columns, bases, self.blobs.sizes, self._found)
+        if count:
+            found = self._found[:count].astype(np.int64)
+            for index, (table, names) in enumerate(references):
+                numbers = found[found[:, 0] == index, 1]
+                if len(numbers):
+                    self._write_some(numbers, int(bases[index]), self._tables[table], names)
+        return bases
+
+    def _prepare(self, references: Sequence[Reference]) -> NDArray[np.uint64]:
+        """Number of the blob of row 0 of each."""
         missing = [one for one in dict.fromkeys(references) if one not in self._bases]
         if missing:
             old, count = self.blobs, sum(self._tables[table].row_count for table, _ in self._bases)
@@ -147,19 +175,15 @@ class NameStore:
             starts, sizes = (np.zeros(count, dtype=np.int64) for _ in range(2))  # pages never used cost nothing
             starts[: len(old.starts)], sizes[: len(old.sizes)] = old.starts, old.sizes
             self.blobs = Blobs(old.arena, starts, sizes)
-        return [self._bases[one] for one in references]
+        return np.array([self._bases[one] for one in references], dtype=np.uint64)
 
-    def write(self, reference: Reference, words: NDArray[np.uint64], rows: NDArray[np.int64], column: int) -> None:
-        """Make sure of the blob of every row that `column` of words[rows] refers to. `reference`: a prepared one."""
-        if len(self._found) < len(rows):
-            self._found = np.zeros(len(rows), dtype=np.int64)
-        base, sizes = self._bases[reference], self.blobs.sizes
-        count = _unwritten(words, rows, column, sizes, np.uint64(base), self._found)
-        if count:
-            found = self._found[:count]
-            more = build_blobs(_some_rows(self._tables[reference[0]], reference[1], found), reference[1])
-            self.blobs.starts[base + found] = more.starts + self._append(more.arena[: len(more.arena) - MARGIN_BYTES])
-            sizes[base + found] = more.sizes
+    def _write_some(
+        self, numbers: NDArray[np.int64], base: int, table: EntityTable, columns: tuple[NameColumn, ...]
+    ) -> None:
+        """Blobs of some rows of a table."""
+        more = build_blobs(_some_rows(table, columns, numbers), columns)
+        starts = more.starts + self._append(more.arena[: len(more.arena) - MARGIN_BYTES])
+        self.blobs.starts[base + numbers], self.blobs.sizes[base + numbers] = starts, more.sizes
 
     def _append(self, more: NDArray[np.uint8]) -> int:
         """Where in the arena it lies now."""

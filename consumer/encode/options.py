@@ -150,7 +150,7 @@ def _batch(
     messages = [build_message(domain, template.template_id, group) for group in groups]
     return MessageBatch(
         domain=domain,
-        buffer=np.frombuffer(b"".join(messages), dtype=np.uint8),
+        buffer=np.frombuffer(bytearray().join(messages), dtype=np.uint8),
         starts=np.array([0, *accumulate(map(len, messages))], dtype=np.int64),
         record_counts=np.array([len(group) for group in groups], dtype=np.int64),
         template_ids=np.full(len(groups), template.template_id, dtype=np.int64),

@@ -15,6 +15,8 @@ or floating number, so every constant here is typed.
 import numpy as np
 from numba import njit
 
+from consumer.model.compiling import HELPER, KERNEL, ROUTINE
+
 MARGIN_BYTES = 64
 """Room that every array of bytes needs behind its last: copies overshoot."""
 
@@ -41,7 +43,7 @@ _MAPPED = U(0xFFFF_0000_0000)
 """The low half of ::ffff:0:0/96 (RFC 4291 §2.5.5.2)."""
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _store(out, at, word):  # type: ignore[no-untyped-def]
     """Eight bytes at out[at], most significant first: one swap and one store when compiled."""
     out[at] = np.uint8(word >> _56)
@@ -54,7 +56,7 @@ def _store(out, at, word):  # type: ignore[no-untyped-def]
     out[at + _7] = np.uint8(word & _LONG)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _load(source, at):  # type: ignore[no-untyped-def]
     """Eight bytes from source[at], most significant first."""
     return (
@@ -69,7 +71,7 @@ def _load(source, at):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _copy_32(out, at, source, start):  # type: ignore[no-untyped-def]
     """Copy 32 bytes: two or four moves when compiled."""
     first, second = _load(source, start), _load(source, start + _8)
@@ -80,7 +82,7 @@ def _copy_32(out, at, source, start):  # type: ignore[no-untyped-def]
     _store(out, at + _24, fourth)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _copy(out, at, source, start, size):  # type: ignore[no-untyped-def]
     """Copy `size` bytes, 32 at a time and the first 32 in any case; overshoots both arrays by up to 32.
 
@@ -93,7 +95,7 @@ def _copy(out, at, source, start, size):  # type: ignore[no-untyped-def]
         done += _32
 
 
-@njit(cache=True, nogil=True)
+@njit(**ROUTINE)
 def _close(out, begin, end, set_id, domain):  # type: ignore[no-untyped-def]
     """Headers of the message that lies at out[begin:end]; export time and sequence stay zero (RFC 7011 §3.1, §3.3)."""
     size = end - begin
@@ -104,7 +106,7 @@ def _close(out, begin, end, set_id, domain):  # type: ignore[no-untyped-def]
         out[begin + _16 + U(k)] = np.uint8((tail >> (_56 - _8 * U(k))) & _LONG)
 
 
-@njit(cache=True, nogil=True)
+@njit(**ROUTINE)
 def _pad(out, position, end):  # type: ignore[no-untyped-def]
     """Grow the padding of the last record, whose length octet lies before `position`, so that it ends at `end`.
 
@@ -124,7 +126,7 @@ def _pad(out, position, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _choose(number, derived):  # type: ignore[no-untyped-def]
     """derived[number] of a tuple; the same questions in every row, so the processor guesses the answers."""
     if number == _START:
@@ -142,7 +144,7 @@ def _choose(number, derived):  # type: ignore[no-untyped-def]
     return _0
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(**HELPER)
 def _write_fixed(out, at, row, words, nulls, derived, joined, steps, bounds, null_values):  # type: ignore[no-untyped-def]
     """The fixed-length fields of a row."""
     for k in range(bounds[ADDRESS], bounds[WORD]):
@@ -169,20 +171,117 @@ def _write_fixed(out, at, row, words, nulls, derived, joined, steps, bounds, nul
         _store(out, at + steps[k, _1], value << steps[k, _2])
 
 
-@njit(cache=True, nogil=True)
+@njit(**ROUTINE)
+def _shortened_size(source, start, size, longest):  # type: ignore[no-untyped-def]
+    """Octets of the strings in source[start:start + size] (sendable forms, back to back), each cut at `longest`."""
+    total, end = _0, start + size
+    while start < end:
+        text_size = U(source[start])
+        start += _1
+        if text_size == _LONG:
+            text_size = (U(source[start]) << _8) | U(source[start + _1])
+            start += _2
+        start += text_size
+        text_size = min(text_size, longest)
+        total += text_size + (_1 if text_size < _LONG else _3)
+    return total
+
+
+@njit(**ROUTINE)
+def _write_shortened(out, position, source, start, size, longest):  # type: ignore[no-untyped-def]
+    """Write those strings, the longer ones cut at a UTF-8 boundary. Returns (position, strings cut)."""
+    cut, end = 0, start + size
+    while start < end:
+        text_size = U(source[start])
+        start += _1
+        if text_size == _LONG:
+            text_size = (U(source[start]) << _8) | U(source[start + _1])
+            start += _2
+        following = start + text_size
+        if text_size > longest:
+            text_size = longest
+            while text_size > _0 and source[start + text_size] & 0xC0 == 0x80:  # the first that goes continues one
+                text_size -= _1
+            cut += 1
+        if text_size < _LONG:
+            out[position] = np.uint8(text_size)
+            position += _1
+        else:
+            out[position] = np.uint8(255)
+            out[position + _1] = np.uint8(text_size >> _8)
+            out[position + _2] = np.uint8(text_size & _LONG)
+            position += _3
+        for k in range(text_size):
+            out[position + U(k)] = source[start + U(k)]
+        position += text_size
+        start = following
+    return position, cut
+
+
+@njit(**ROUTINE)
+def _strings_size(  # type: ignore[no-untyped-def]
+    longest, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
+):
+    """Octets of all strings of a row when none is longer than `longest`."""
+    total = _0
+    for k in range(bounds[STRING], bounds[NAME]):
+        total += _shortened_size(arena, strings[k, _0], strings[k, _1], longest)
+    for k in range(bounds[NAME], bounds[OTHER]):
+        total += _shortened_size(name_arena, strings[k, _0], strings[k, _1], longest)
+    if bounds[OTHER] < bounds[PADDING]:
+        number = other_rows[row]
+        total += _shortened_size(other_arena, U(other_starts[number]), U(other_sizes[number]), longest)
+    return total
+
+
+@njit(**ROUTINE)
+def _write_cut(  # type: ignore[no-untyped-def]
+    out, position, end, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
+):
+    """The strings of a record that is larger than a message: the longest are cut, at a UTF-8 boundary, until it fits.
+
+    Returns (position, strings cut). Slow and rare; every string keeps at least its length octet.
+    """
+    longest, highest = _0, U(65_535)
+    while longest < highest:  # the greatest length to cut at, by halves
+        middle = (longest + highest + _1) >> _1
+        needed = _strings_size(
+            middle, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
+        )
+        if needed <= end - position:
+            longest = middle
+        else:
+            highest = middle - _1
+    cut = 0
+    for k in range(bounds[STRING], bounds[NAME]):
+        position, more = _write_shortened(out, position, arena, strings[k, _0], strings[k, _1], longest)
+        cut += more
+    for k in range(bounds[NAME], bounds[OTHER]):
+        position, more = _write_shortened(out, position, name_arena, strings[k, _0], strings[k, _1], longest)
+        cut += more
+    if bounds[OTHER] < bounds[PADDING]:
+        number = other_rows[row]
+        start, size = U(other_starts[number]), U(other_sizes[number])
+        position, more = _write_shortened(out, position, other_arena, start, size, longest)
+        cut += more
+    return position, cut
+
+
+@njit(**KERNEL)
 def write_records(  # type: ignore[no-untyped-def]
     rows, words, nulls, joined, plan, meanings, verdicts, directions,
     family, steps, bounds, null_values, fixed_size,
     arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
     other_rows, other_arena, other_starts, other_sizes,
-    set_id, domain, message_size, out, position, message_starts, record_counts, message_count,
+    strings, set_id, domain, message_size, out, position, message_starts, record_counts, message_count,
 ):  # fmt: skip
     """Write `rows` (int64, all of one template) as messages from out[position] on.
 
     `plan`: tuple of uint64, a FormatPlan's words; `meanings, verdicts, directions`: see meanings.py.
     `family, steps, bounds, null_values, fixed_size`: a Layout. `arena, starts, sizes`: the vocabulary. `name_…`: the
     same for rows of entity tables, those of a step's reference k begin at `name_bases[k]`. `other_…`: the same for
-    fields nobody knows, `other_rows` by batch row. `position` and the numbers around it are uint64.
+    fields nobody knows, `other_rows` by batch row. `strings`: uint64[steps, 2], scratch. `position` and the numbers
+    around it are uint64.
     Fills `message_starts` and `record_counts` from `message_count` on; returns (position, message_count, strings cut).
     With padding in the layout all messages but the last are exactly `message_size` long.
     `out` has room for len(rows) messages of `message_size` and MARGIN_BYTES.
@@ -190,19 +289,18 @@ def write_records(  # type: ignore[no-untyped-def]
     begin = position
     count = 0
     cut = 0
-    string_starts, string_sizes = np.empty(bounds[OTHER], dtype=np.uint64), np.empty(bounds[OTHER], dtype=np.uint64)
     padding = _1 if bounds[PADDING] < bounds[PLACES_END] else _0
     for i in range(rows.shape[0]):
         row = U(rows[i])
         size = fixed_size + padding
         for k in range(bounds[STRING], bounds[NAME]):
             number = words[row, steps[k, _0]]
-            string_starts[k], string_sizes[k] = U(starts[number]), U(sizes[number])
-            size += string_sizes[k]
+            strings[k, _0], strings[k, _1] = U(starts[number]), U(sizes[number])
+            size += strings[k, _1]
         for k in range(bounds[NAME], bounds[OTHER]):
             number = name_bases[steps[k, _3]] + joined[row, steps[k, _0]]
-            string_starts[k], string_sizes[k] = U(name_starts[number]), U(name_sizes[number])
-            size += string_sizes[k]
+            strings[k, _0], strings[k, _1] = U(name_starts[number]), U(name_sizes[number])
+            size += strings[k, _1]
         if bounds[OTHER] < bounds[PADDING]:
             size += U(other_sizes[other_rows[row]])
 
@@ -241,18 +339,17 @@ def write_records(  # type: ignore[no-untyped-def]
         position += fixed_size
         if is_too_large:
             position, strings_cut = _write_cut(
-                out, position, begin + message_size - padding, row, words, joined, steps, bounds,
-                arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
-                other_rows, other_arena, other_starts, other_sizes,
+                out, position, begin + message_size - padding, row, strings, bounds,
+                arena, name_arena, other_rows, other_arena, other_starts, other_sizes,
             )  # fmt: skip
             cut += strings_cut
         else:
             for k in range(bounds[STRING], bounds[NAME]):
-                _copy(out, position, arena, string_starts[k], string_sizes[k])
-                position += string_sizes[k]
+                _copy(out, position, arena, strings[k, _0], strings[k, _1])
+                position += strings[k, _1]
             for k in range(bounds[NAME], bounds[OTHER]):
-                _copy(out, position, name_arena, string_starts[k], string_sizes[k])
-                position += string_sizes[k]
+                _copy(out, position, name_arena, strings[k, _0], strings[k, _1])
+                position += strings[k, _1]
             if bounds[OTHER] < bounds[PADDING]:
                 number = other_rows[row]
                 size = U(other_sizes[number])
@@ -266,109 +363,3 @@ def write_records(  # type: ignore[no-untyped-def]
         message_starts[message_count], record_counts[message_count] = begin, count
         message_count += 1
     return position, message_count, cut
-
-
-@njit(cache=True, nogil=True)
-def _add_texts(texts, ends, count, source, start, size):  # type: ignore[no-untyped-def]
-    """Append the strings in source[start:start + size] (sendable forms, back to back) to `texts`, without prefix.
-
-    String i is texts[ends[i]:ends[i + 1]]. Returns how many there are now.
-    """
-    end = start + size
-    while start < end:
-        text_size = U(source[start])
-        start += _1
-        if text_size == _LONG:
-            text_size = (U(source[start]) << _8) | U(source[start + _1])
-            start += _2
-        at = U(ends[count])
-        for k in range(text_size):
-            texts[at + U(k)] = source[start + U(k)]
-        count += 1
-        ends[count] = at + text_size
-        start += text_size
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _gather_texts(  # type: ignore[no-untyped-def]
-    row, words, joined, steps, bounds,
-    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
-    other_rows, other_arena, other_starts, other_sizes,
-):  # fmt: skip
-    """(bytes of all strings of a row, where each begins and ends, how many), in the order of the wire."""
-    room = _0
-    for k in range(bounds[STRING], bounds[NAME]):
-        room += U(sizes[words[row, steps[k, _0]]])
-    for k in range(bounds[NAME], bounds[OTHER]):
-        room += U(name_sizes[name_bases[steps[k, _3]] + joined[row, steps[k, _0]]])
-    if bounds[OTHER] < bounds[PADDING]:
-        room += U(other_sizes[other_rows[row]])
-    texts = np.empty(room + U(MARGIN_BYTES), dtype=np.uint8)
-    ends = np.zeros(room + _1, dtype=np.uint64)  # every string has a prefix of at least one byte
-    count = 0
-    for k in range(bounds[STRING], bounds[NAME]):
-        number = words[row, steps[k, _0]]
-        count = _add_texts(texts, ends, count, arena, U(starts[number]), U(sizes[number]))
-    for k in range(bounds[NAME], bounds[OTHER]):
-        number = name_bases[steps[k, _3]] + joined[row, steps[k, _0]]
-        count = _add_texts(texts, ends, count, name_arena, U(name_starts[number]), U(name_sizes[number]))
-    if bounds[OTHER] < bounds[PADDING]:
-        number = other_rows[row]
-        count = _add_texts(texts, ends, count, other_arena, U(other_starts[number]), U(other_sizes[number]))
-    return texts, ends, count
-
-
-@njit(cache=True, nogil=True)
-def _longest_that_fits(ends, count, room):  # type: ignore[no-untyped-def]
-    """Cut every string that is longer than this many bytes, and all of them fit into `room`."""
-    lowest, highest = _0, U(65_535)
-    while lowest < highest:
-        middle = (lowest + highest + _1) >> _1
-        total = _0
-        for k in range(count):
-            size = min(ends[k + 1] - ends[k], middle)
-            total += size + (_1 if size < _LONG else _3)
-        if total <= room:
-            lowest = middle
-        else:
-            highest = middle - _1
-    return lowest
-
-
-@njit(cache=True, nogil=True)
-def _write_cut(  # type: ignore[no-untyped-def]
-    out, position, end, row, words, joined, steps, bounds,
-    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
-    other_rows, other_arena, other_starts, other_sizes,
-):  # fmt: skip
-    """The strings of a record that is larger than a message: the longest are cut, at a UTF-8 boundary, until it fits.
-
-    Returns (position, strings cut). Slow and rare; every string keeps at least its length octet.
-    """
-    texts, ends, count = _gather_texts(
-        row, words, joined, steps, bounds,
-        arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
-        other_rows, other_arena, other_starts, other_sizes,
-    )  # fmt: skip
-    longest = _longest_that_fits(ends, count, end - position)
-    cut = 0
-    for i in range(count):
-        at, size = ends[i], ends[i + 1] - ends[i]
-        if size > longest:
-            size = longest
-            while size > _0 and texts[at + size] & 0xC0 == 0x80:  # the first byte that goes continues a character
-                size -= _1
-            cut += 1
-        if size < _LONG:
-            out[position] = np.uint8(size)
-            position += _1
-        else:
-            out[position] = np.uint8(255)
-            out[position + _1] = np.uint8(size >> _8)
-            out[position + _2] = np.uint8(size & _LONG)
-            position += _3
-        for k in range(size):
-            out[position + U(k)] = texts[at + U(k)]
-        position += size
-    return position, cut

@@ -9,6 +9,8 @@ Indices and words are uint64 and every constant is typed, for the reasons told i
 import numpy as np
 from numba import njit
 
+from consumer.model.compiling import KERNEL, ROUTINE
+
 # Meanings of strings (meanings.py).
 UNSEEN, OTHER, ACCEPT, REJECT, BLOCK_PUBLIC_ACCESS, ENCRYPTION_CONTROLS, INGRESS, EGRESS = 0, 1, 2, 3, 4, 5, 6, 7
 
@@ -27,7 +29,7 @@ _0, _1, _4 = U(0), U(1), U(4)
 _ABSENT = U(NO_COLUMN)
 
 
-@njit(cache=True, nogil=True)
+@njit(**ROUTINE)
 def _present_groups(low, high, group_nulls):  # type: ignore[no-untyped-def]
     """Groups (and KEY_ECS) of which at least one column is not null, for rows that have a null in any."""
     key = 0
@@ -38,7 +40,7 @@ def _present_groups(low, high, group_nulls):  # type: ignore[no-untyped-def]
     return key
 
 
-@njit(cache=True, nogil=True)
+@njit(**ROUTINE)
 def _note(number, meanings, unseen, unseen_count):  # type: ignore[no-untyped-def]
     """Note a string nobody looked at yet, once; returns how many are noted."""
     if unseen_count == unseen.shape[0]:
@@ -48,7 +50,7 @@ def _note(number, meanings, unseen, unseen_count):  # type: ignore[no-untyped-de
     return unseen_count + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def classify(rows, words, nulls, plan, group_nulls, any_nulls, meanings, keys, counts, unseen):  # type: ignore[no-untyped-def]
     """Give each of `rows` its key (`keys`, int64, by position in `rows`), and count the rows of each (`counts`,
     int64[512]).
@@ -97,10 +99,12 @@ def classify(rows, words, nulls, plan, group_nulls, any_nulls, meanings, keys, c
     return unseen_count
 
 
-@njit(cache=True, nogil=True)
-def sort_by_key(rows, keys, counts, ordered):  # type: ignore[no-untyped-def]
-    """Rows of one key side by side, their order kept: `counts` as `classify` left it, `ordered` the rows."""
-    nexts = np.zeros(KEY_COUNT, dtype=np.int64)
+@njit(**KERNEL)
+def sort_by_key(rows, keys, counts, nexts, ordered):  # type: ignore[no-untyped-def]
+    """Rows of one key side by side, their order kept: `counts` as `classify` left it, `ordered` the rows.
+
+    `nexts`: int64[512], scratch.
+    """
     position = 0
     for key in range(KEY_COUNT):
         nexts[key] = position

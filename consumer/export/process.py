@@ -36,6 +36,8 @@ class ExportingProcess:
         self.collectors = tuple(collectors)
         self._required = tuple(collector for collector in collectors if collector.settings.required)
         self._optional = tuple(collector for collector in collectors if not collector.settings.required)
+        self._owners = frozenset({one.encoding_key: one for one in (*self._optional, *self._required)}.values())
+        """The last of each encoding to be given a batch: it gets the batch itself."""
         self._clock = clock
         self._options = options
         self.may_send: Callable[[], bool] = _always
@@ -55,16 +57,14 @@ class ExportingProcess:
     def send(self, batches: Mapping[Hashable, MessageBatch], stop: threading.Event) -> None:
         """Hand every message to the kernel for every required collector, and queue it for the others.
 
-        Blocks while a required collector paces or holds. Raises Stopped when `stop` is set first (some messages may
+        The batches are given away: their octets are stamped in place, and kept for sending again. Blocks while a
+        required collector paces or holds. Raises Stopped when `stop` is set first (some messages may
         have gone).
         """
         for collector in self._optional:
-            for batch in self._with_options(collector, batches[collector.encoding_key]):
+            for batch in self._batches_for(collector, batches):
                 collector.offer(batch)
-        left = {
-            collector: _jobs(self._with_options(collector, batches[collector.encoding_key]))
-            for collector in self._required
-        }
+        left = {collector: _jobs(self._batches_for(collector, batches)) for collector in self._required}
         while left:
             if not self.may_send():
                 raise Stopped("this agent's slot is lost: another one may be sending")
@@ -75,8 +75,9 @@ class ExportingProcess:
                 reasons = "; ".join(f"{collector.name}: {collector.status().reason}" for collector in left)
                 raise Stopped(f"stopped while sending to {reasons}")
 
-    def _with_options(self, collector: Collector, batch: MessageBatch) -> Iterator[MessageBatch]:
-        """The batch, and before it what else this collector is to be told now."""
+    def _batches_for(self, collector: Collector, batches: Mapping[Hashable, MessageBatch]) -> Iterator[MessageBatch]:
+        """What this collector is to be told now besides flows, then its batch: all its own."""
+        batch = batches[collector.encoding_key]
         if self._options is not None:
             for kind in collector.due_options(batch.domain):
                 options = self._options.build(
@@ -84,7 +85,7 @@ class ExportingProcess:
                 )
                 if options is not None:
                     yield options
-        yield batch
+        yield batch if collector in self._owners else batch.copy()
 
     def start(self) -> None:
         """Open the sockets and start the thread that looks after collectors between deliveries.

@@ -76,6 +76,16 @@ class Session:
         for announcement in self._announcements.values():
             announcement.is_due = True
 
+    def knows(self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float) -> bool:
+        """True when nothing need be said, or waited for, before data of `domain` goes."""
+        announcement = self._announcements.get(domain)
+        if announcement is None or announcement.is_due or announcement.untold or announcement.messages_left <= 0:
+            return False
+        if now >= announcement.due_at or self.lead_left(domain, now):
+            return False
+        known = announcement.templates
+        return all(known.get(number) == (set_id, record) for number, record in templates.items())
+
     def due_templates(
         self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float
     ) -> Iterator[bytearray]:

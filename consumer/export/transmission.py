@@ -85,6 +85,8 @@ class Transmission:
 
     def _announce(self, domain: int, templates: Mapping[int, bytes], set_id: int, now: float) -> float:
         """Send what the collector must know before data of `domain`; the seconds it still needs to learn it."""
+        if self._session.knows(domain, templates, set_id, now):
+            return 0.0
         for template in self._session.due_templates(domain, templates, set_id, now):
             self.send_template(template, now)
         return self._session.lead_left(domain, now)

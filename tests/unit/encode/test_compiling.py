@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from consumer import encode
 from consumer.decode.decoder import Decoder
 from consumer.decode.fields import TRANSIT_GATEWAY_FORMAT
 from consumer.encode import names, records, sorting
 from consumer.encode.encoder import Encoder
 from consumer.encode.settings import EncodingSettings
 from consumer.encode.template import TemplateNumbers
+from consumer.encode.warm_up import warm_up
 from consumer.enrich.join import Joiner
 from consumer.model.delivery import Origin, SourceKind, TextState
 from consumer.model.inventory import empty_inventory
@@ -32,7 +32,7 @@ def _signature_counts() -> dict[str, int]:
 
 
 def test_what_flows_bring_was_compiled_by_warm_up() -> None:
-    encode.warm_up()
+    warm_up()
     expected = dict.fromkeys(_KERNELS, 1)
     assert _signature_counts() == expected, "the same types in every call, in this process"
     encoder = Encoder(EncodingSettings(), TemplateNumbers())

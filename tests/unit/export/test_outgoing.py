@@ -1,10 +1,10 @@
-"""A collector's copy of a batch: stamps, and what may go in one call. No socket."""
+"""A batch on its way to a collector: stamps, and what may go in one call. No socket."""
 
 from __future__ import annotations
 
 import pytest
 
-from consumer.export.outgoing import _FEW, Outgoing, Stretch
+from consumer.export.outgoing import Outgoing, Stretch
 from consumer.model.messages import MessageBatch
 from tests.support.udp import message_batch, read_message
 
@@ -36,11 +36,11 @@ def test_a_burst_is_of_one_size_but_for_a_shorter_last_one(record_counts: list[i
     assert bursts(record_counts) == expected
 
 
-@pytest.mark.parametrize("count", [1, _FEW - 1, _FEW, 3 * _FEW], ids=["one", "loop", "array", "long array"])
+@pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize("sequence", [0, 2**32 - 100])
 def test_every_message_is_stamped_with_time_and_number_and_nothing_else_changes(count: int, sequence: int) -> None:
     batch = message_batch([3, *range(1, count + 1), 3])
-    job = Outgoing(batch)
+    job = Outgoing(batch.copy())
     job.index = 1
     job.stamp(count + 1, 1_700_000_000, sequence)
     expected = sequence

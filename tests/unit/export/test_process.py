@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from consumer.clock import SystemClock
@@ -24,7 +23,7 @@ from consumer.export.status import CollectorCounts, CollectorStatus
 from consumer.export.udp import Bounce, Segments, UdpSocket, _knows_segments
 from consumer.model.messages import MessageBatch
 from tests.support.clock import ManualClock
-from tests.support.udp import Message, Receiver, message_batch, receiver, unused_port
+from tests.support.udp import Message, Receiver, message_batch, read_message, receiver, unused_port
 
 _SO_NO_CHECK = 11
 """Linux's number: send without UDP checksum (socket(7) names it, Python does not)."""
@@ -133,12 +132,15 @@ def test_the_sequence_number_wraps_at_two_to_the_thirty_second(listening: Receiv
     assert [message.sequence for message in data(listening.messages())] == [0, 0xFFFF_FFFE, 1]
 
 
-def test_the_batch_is_left_as_it_was(listening: Receiver) -> None:
-    bench = Bench(settings(listening.address))
-    batch = message_batch([2, 2])
-    before = batch.buffer.copy()
-    bench.send(batch)
-    assert np.array_equal(batch.buffer, before)
+def test_what_a_collector_keeps_has_its_own_numbers_though_another_got_the_same_batch(listening: Receiver) -> None:
+    with receiver() as other:
+        bench = Bench(*(settings(each.address) for each in (listening, other)))
+        first, second = bench.collectors
+        ExportingProcess([first], bench.clock).send({None: message_batch([4])}, bench.stop)
+        bench.send(message_batch([2, 2]))
+    for collector, numbers in ((first, [0, 4, 6]), (second, [0, 2])):
+        kept = collector._session.rewind([], bench.clock.monotonic())
+        assert [read_message(bytes(sent.message)).sequence for sent in kept] == numbers
 
 
 def test_templates_are_repeated_in_the_middle_of_a_batch_when_their_count_is_reached(listening: Receiver) -> None:
