@@ -124,6 +124,7 @@ class ColumnReader:
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
         self._scratch: Bytes = np.zeros(MAX_LINE_BYTES + 1 + MARGIN_BYTES, dtype=np.uint8)
+        self._room: Words = np.empty(0, dtype=np.uint64)
         self._strings: dict[str, _KnownStrings] = {}
         self._addresses: dict[str, _KnownAddresses] = {}
         self._is_fresh = False  # nothing was read yet since the vocabulary was renewed
@@ -159,12 +160,8 @@ class ColumnReader:
             first, room = first + size, BATCH_ROW_LIMIT
 
     def _read(self, plan: ParsePlan, columns: list[ColumnRows], size: int) -> tuple[Outcome, LinePositions]:
-        rows = _Rows(
-            plan,
-            np.empty((plan.word_count, size + _PADDING_WORDS), dtype=np.uint64),
-            np.zeros((2, size + _PADDING_WORDS), dtype=np.uint64),
-            np.zeros(size, dtype=np.bool_),
-        )
+        nulls = np.zeros((2, size + _PADDING_WORDS), dtype=np.uint64)
+        rows = _Rows(plan, self._room_for(plan.word_count, size), nulls, np.zeros(size, dtype=np.bool_))
         for position, (name, column) in enumerate(zip(plan.log_format.fields, columns, strict=True)):
             kind, word = plan.columns[name].kind, plan.columns[name].word
             first = 0
@@ -183,6 +180,13 @@ class ColumnReader:
             mixed = (families[0] != families[1]) & (families[0] != 0) & (families[1] != 0)
             np.logical_or(rows.is_bad, mixed, out=rows.is_bad)
         return self._outcome(rows, columns)
+
+    def _room_for(self, word_count: int, size: int) -> Words:
+        """uint64[words, rows + padding], anything in it: the same memory for each batch, warm from the one before."""
+        stride = size + _PADDING_WORDS
+        if len(self._room) < word_count * stride:
+            self._room = np.empty(word_count * stride, dtype=np.uint64)
+        return self._room[: word_count * stride].reshape(word_count, stride)
 
     def _read_strings(self, target: _Target, name: str, part: Part) -> None:
         """Ids of a column's strings, each distinct one looked up once where the object kept a dictionary."""

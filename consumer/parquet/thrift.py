@@ -42,19 +42,25 @@ def _struct(data: bytes, at: int, depth: int) -> tuple[Struct, int]:
             number += head >> 4
         else:
             number, at = _signed(data, at)
-        if kind <= _FALSE:
+        if _I16 <= kind <= _I64:  # most of all: without a call, for page headers are read by the hundred
+            byte = data[at]
+            if byte < 128:
+                found[number] = (byte >> 1) ^ -(byte & 1)
+                at += 1
+            else:
+                found[number], at = _signed(data, at)
+        elif kind <= _FALSE:
             found[number] = kind == _TRUE
         else:
             found[number], at = _value(data, at, kind, depth)
 
 
 def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
-    if _I16 <= kind <= _I64:
-        byte = data[at]
-        return ((byte >> 1) ^ -(byte & 1), at + 1) if byte < 128 else _signed(data, at)
     if kind == _BINARY:
         size, at = _unsigned(data, at)
         return data[at : _within(data, at + size)], at + size
+    if _I16 <= kind <= _I64:
+        return _signed(data, at)
     if kind == _STRUCT:
         return _struct(data, at, depth - 1)
     if kind in (_LIST, _SET):
