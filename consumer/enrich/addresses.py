@@ -18,19 +18,23 @@ from consumer.model.compiling import HELPER, ROUTINE
 AMBIGUOUS = -1
 """In place of an endpoint row (model/address_index.py)."""
 
-# Columns of a view (model/networks.py).
-VIEW_VPC, VIEW_REACHED, VIEW_NAMED, VIEW_STRAYS = range(4)
-AWS_RANGES = 0
-"""Number of the list of AWS's public ranges."""
+# Columns of a view: those of model/networks.py, but of each list of networks where its IPv4 ranges begin, and in the
+# two columns after that where its IPv6 ranges begin and end.
+VIEW_VPC, VIEW_STRAYS, VIEW_OWN, VIEW_REACHED, VIEW_NAMED = 0, 1, 2, 5, 8
+VIEW_SIZE = 16
+"""32-bit columns: a line of the cache."""
+NOWHERE = 0
+"""The view that belongs to no VPC; its own networks are AWS's public ranges."""
 
 AWS_BITS = 14
 """First bits of an IPv4 address that tell where the search in AWS's ranges begins: 64 KB of places."""
 BLOCK = 128
 """Rows that go through one loop before the next one begins: what the loops tell each other lies in the first cache."""
-# What they tell each other: int64[2, 9, BLOCK] by end, thing and row. The first two things lie with the source only.
+# What they tell each other: int64[2, 10, BLOCK] by end, thing and row. The first two things lie with the source only,
+# the last two are lists of rows.
 SOURCE_END, DESTINATION_END = 0, 1
-AT_INTERFACE, AT_OWN_VIEW, AT_VIEW, AT_HOP, AT_KIND, AT_VPC, AT_ROW, AT_PATH, AT_FOUND = range(9)
-BLOCK_SHAPE = (2, 9, BLOCK)
+AT_INTERFACE, AT_OWN_VIEW, AT_VIEW, AT_HOP, AT_KIND, AT_VPC, AT_ROW, AT_PATH, AT_INNER, AT_OUTER = range(10)
+BLOCK_SHAPE = (2, 10, BLOCK)
 # What an end's networks say: it is the recording VPC's, another one's, no VPC's; or its row is certain.
 OWN, BEYOND, OUTSIDE, DECIDED = (np.int64(kind) for kind in range(4))
 _NOBODY = np.int64(0)
@@ -41,7 +45,7 @@ class Tables(NamedTuple):
 
     `slots` … `marks`: model/address_index.py; `mark_bits`: of a hash, those that number a mark. `net_*`:
     model/networks.py. `aws_places`: int32[2^AWS_BITS + 1], the last of AWS's IPv4 ranges that begins at or before each
-    part of the address space. `views`: int64[v, 4]. `turn_*`: the history (model/inventory.py).
+    part of the address space. `views`: uint32[v, VIEW_SIZE]. `turn_*`: the history (model/inventory.py).
     """
 
     slots: Any
@@ -49,7 +53,6 @@ class Tables(NamedTuple):
     has_prefixes: Any
     marks: Any
     mark_bits: Any
-    net_starts: Any
     net_highs: Any
     net_lows: Any
     net_values: Any
@@ -153,23 +156,22 @@ def is_below(one, other):  # type: ignore[no-untyped-def]
 
 
 @njit(**HELPER)
-def longest_match(tables, number, high, low, family):  # type: ignore[no-untyped-def]
-    """Packed value of the longest network of list `number` that holds the address; 0 when none does.
+def longest_match(tables, view, networks, high, low, family):  # type: ignore[no-untyped-def]
+    """Packed value of the longest network that holds the address; 0 when none does. `networks`: a list of the view.
 
     The loops have no branch on what is compared, and say so in a way the compiler does not turn into one: half of the
     branches would be mispredicted, and 30 ranges took 26 ns instead of 5.
     """
-    begin = np.uint64(number) << _ONE
     if family == _IPV4:
-        place = tables.net_starts[begin]
-        count = tables.net_starts[begin + _ONE] - place
+        place = np.uint64(tables.views[view, networks])
+        count = np.uint64(tables.views[view, networks + 1]) - place
         while count > _ONE:
             half = count >> _ONE
             place += half & ~((low - tables.net_lows[place + half]) >> _FOLD)
             count -= half
     else:
-        place = tables.net_starts[begin + _ONE]
-        count = tables.net_starts[begin + _ONE + _ONE] - place
+        place = np.uint64(tables.views[view, networks + 1])
+        count = np.uint64(tables.views[view, networks + 2]) - place
         while count > _ONE:
             half = count >> _ONE
             first, second = tables.net_highs[place + half], tables.net_lows[place + half]
@@ -186,7 +188,7 @@ def aws_range(tables, high, low, family):  # type: ignore[no-untyped-def]
     Of IPv4, `aws_places` tells between which ranges the search goes on.
     """
     if family != _IPV4:
-        return longest_match(tables, AWS_RANGES, high, low, family) & _VALUE_ROW
+        return longest_match(tables, NOWHERE, VIEW_OWN, high, low, family) & _VALUE_ROW
     part = low >> _AWS_PART
     place = np.uint64(tables.aws_places[part])
     count = np.uint64(tables.aws_places[part + _ONE]) - place + _ONE
@@ -202,53 +204,64 @@ def lead(tables, view, high, low, family):  # type: ignore[no-untyped-def]
     """(kind, VPC, place, way): which VPC an address belongs to as `view` sees it, by its networks alone.
 
     Never a flat map: what the VPC itself holds (its local route beats every other), then the longest network that the
-    view reaches. `place`: the row of that network, 0 = none; of DECIDED, the row.
+    view reaches. `place`: the row of that network, 0 = none; of DECIDED, the row. Both lists are searched in any case:
+    that costs less than to guess wrongly which one has it.
     """
-    vpc = tables.views[view, VIEW_VPC]
-    if vpc > 0:
-        value = longest_match(tables, vpc, high, low, family)
-        if value != 0:
-            return OWN, vpc, value & _VALUE_ROW, _SAME_VPC
-        if tables.views[view, VIEW_STRAYS] != 0:
-            row = find_in_vpc(tables, vpc, high, low, family)
-            if row != 0:
-                return DECIDED, _NOBODY, row, _SAME_VPC
-        value = longest_match(tables, tables.views[view, VIEW_REACHED], high, low, family)
-        if value != 0:
-            path = (value >> _VALUE_PATH_SHIFT) & _VALUE_PATH
-            if value & _VALUE_AMBIGUOUS != 0:
-                return DECIDED, _NOBODY, np.int64(AMBIGUOUS), path
-            target = (value >> _VALUE_VPC_SHIFT) & _VALUE_VPC
-            return (BEYOND if target > 0 else OUTSIDE), target, value & _VALUE_ROW, path
-    return OUTSIDE, _NOBODY, np.int64(0), np.int64(0)
+    vpc = np.int64(tables.views[view, VIEW_VPC])
+    if vpc == 0:
+        return OUTSIDE, vpc, np.int64(0), np.int64(0)
+    own = longest_match(tables, view, VIEW_OWN, high, low, family)
+    if own == 0 and tables.views[view, VIEW_STRAYS] != 0:
+        row = find_in_vpc(tables, vpc, high, low, family)
+        if row != 0:
+            return DECIDED, vpc, row, _SAME_VPC
+    reached = longest_match(tables, view, VIEW_REACHED, high, low, family)
+    value = own if own != 0 else reached
+    place = value & _VALUE_ROW
+    path = _SAME_VPC if own != 0 else (value >> _VALUE_PATH_SHIFT) & _VALUE_PATH
+    vpc = vpc if own != 0 else (value >> _VALUE_VPC_SHIFT) & _VALUE_VPC
+    kind = OWN if own != 0 else (BEYOND if vpc != 0 else OUTSIDE)
+    if own == 0 and value & _VALUE_AMBIGUOUS != 0:
+        return DECIDED, vpc, np.int64(AMBIGUOUS), path
+    return kind, vpc, place, path
 
 
 @njit(**HELPER)
-def settle(tables, view, kind, vpc, place, high, low, family):  # type: ignore[no-untyped-def]
-    """Endpoint row of an address that no interface of its VPC (of OUTSIDE: nothing public) has.
+def inside(tables, kind, vpc, place, high, low, family):  # type: ignore[no-untyped-def]
+    """Endpoint row of an address of a VPC: its interface, else its subnet, else the VPC."""
+    row = find_in_vpc(tables, vpc, high, low, family)
+    if row == 0:
+        row = place
+        if kind == BEYOND:
+            value = longest_match(tables, vpc, VIEW_OWN, high, low, family)  # the number of a VPC is that of a view
+            if value != 0:
+                row = value & _VALUE_ROW
+    return row
 
-    Beyond: the subnet there, else the VPC. Outside: the user's names, the site behind a gateway, AWS's ranges.
-    """
-    if kind == BEYOND:
-        value = longest_match(tables, vpc, high, low, family)
-        return value & _VALUE_ROW if value != 0 else place
-    if kind == OUTSIDE:
-        row = longest_match(tables, tables.views[view, VIEW_NAMED], high, low, family) & _VALUE_ROW
-        if row == 0:
-            row = place
-        if row == 0:
-            row = aws_range(tables, high, low, family)
-        return row
-    return place
+
+@njit(**HELPER)
+def outside(tables, view, place, high, low, family):  # type: ignore[no-untyped-def]
+    """Endpoint row of an address that no VPC holds: a public one of ours, the user's names, the site behind a gateway,
+    AWS's ranges."""
+    row = find_public(tables, high, low, family)
+    if row == 0:
+        row = longest_match(tables, view, VIEW_NAMED, high, low, family) & _VALUE_ROW
+    if row == 0:
+        row = place
+    if row == 0:
+        row = aws_range(tables, high, low, family)
+    return row
 
 
 @njit(**ROUTINE)
 def join_ends(words, rows, begin, count, word, side, block, tables):  # type: ignore[no-untyped-def]
     """One end of `count` rows: its endpoint row (0 unknown, -1 ambiguous, less: a code of the history) and its way.
 
-    The address is in column `word`; `block` says from where it is looked at and is told the result. Three small loops
-    instead of one: each has one kind of memory to wait for, and the processor waits for that of many rows at once.
+    The address is in column `word`; `block` says from where it is looked at and is told the result. Which end is the
+    VPC's own is a matter of chance, which the processor cannot guess: so the first loop sorts, and the two others do
+    one thing each, and wait for the memory of many rows at once.
     """
+    inner_count, outer_count = np.int64(0), np.int64(0)
     for at in range(count):
         row = rows[begin + at]
         high, low, family = words[row, word], words[row, word + 1], words[row, word + 2]
@@ -258,8 +271,7 @@ def join_ends(words, rows, begin, count, word, side, block, tables):  # type: ig
             if hop > 0:  # the record's own word beats every route
                 kind, vpc, place, path = lead(tables, hop, high, low, family)
                 if kind == OWN:
-                    found = find_in_vpc(tables, vpc, high, low, family)
-                    place = found if found != 0 else place
+                    place = inside(tables, kind, vpc, place, high, low, family)
                 if path == _SAME_VPC and place != 0:
                     kind, path = DECIDED, _PEERING
                 else:
@@ -270,23 +282,21 @@ def join_ends(words, rows, begin, count, word, side, block, tables):  # type: ig
         block[side, AT_VPC, at] = vpc
         block[side, AT_ROW, at] = place
         block[side, AT_PATH, at] = path
-    for at in range(count):
+        block[side, AT_INNER, inner_count] = at
+        block[side, AT_OUTER, outer_count] = at
+        inner_count += np.int64(kind <= BEYOND)
+        outer_count += np.int64(kind == OUTSIDE)
+    for number in range(inner_count):
+        at = block[side, AT_INNER, number]
         row = rows[begin + at]
-        found = np.int64(0)
-        kind = block[side, AT_KIND, at]
-        if kind != DECIDED:
-            high, low, family = words[row, word], words[row, word + 1], words[row, word + 2]
-            if kind == OUTSIDE:
-                found = find_public(tables, high, low, family)
-            else:
-                found = find_in_vpc(tables, block[side, AT_VPC, at], high, low, family)
-        block[side, AT_FOUND, at] = found
-    for at in range(count):
+        block[side, AT_ROW, at] = inside(
+            tables, block[side, AT_KIND, at], block[side, AT_VPC, at], block[side, AT_ROW, at],
+            words[row, word], words[row, word + 1], words[row, word + 2],
+        )  # fmt: skip
+    for number in range(outer_count):
+        at = block[side, AT_OUTER, number]
         row = rows[begin + at]
-        if block[side, AT_FOUND, at] != 0:
-            block[side, AT_ROW, at] = block[side, AT_FOUND, at]
-        else:
-            block[side, AT_ROW, at] = settle(
-                tables, block[side, AT_VIEW, at], block[side, AT_KIND, at], block[side, AT_VPC, at],
-                block[side, AT_ROW, at], words[row, word], words[row, word + 1], words[row, word + 2],
-            )  # fmt: skip
+        block[side, AT_ROW, at] = outside(
+            tables, block[side, AT_VIEW, at], block[side, AT_ROW, at],
+            words[row, word], words[row, word + 1], words[row, word + 2],
+        )  # fmt: skip

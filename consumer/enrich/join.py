@@ -196,10 +196,22 @@ def tables_of(inventory: Inventory) -> addresses.Tables:
     return addresses.Tables(
         index.slots, np.uint64(index.bits), index.has_prefixes,
         index.marks, np.uint64(len(index.marks).bit_length() + 5),
-        networks.starts, networks.highs, networks.lows, networks.values, _aws_places(networks),
-        inventory.views.lines,
+        networks.highs, networks.lows, networks.values, _aws_places(networks),
+        _views(inventory),
         history.starts, history.until, history.rows,
     )  # fmt: skip
+
+
+def _views(inventory: Inventory) -> NDArray[np.uint32]:
+    """uint32[v, VIEW_SIZE]: the views with where their networks lie, so that the kernel need not look for that."""
+    vpcs, reached, named, strays = inventory.views.lines.T
+    views = np.zeros((len(vpcs), addresses.VIEW_SIZE), dtype=np.uint32)
+    views[:, addresses.VIEW_VPC], views[:, addresses.VIEW_STRAYS] = vpcs, strays
+    lists = ((addresses.VIEW_OWN, vpcs), (addresses.VIEW_REACHED, reached), (addresses.VIEW_NAMED, named))
+    for column, numbers in lists:
+        for step in range(3):
+            views[:, column + step] = inventory.networks.starts[2 * numbers + step]
+    return views
 
 
 def _aws_places(networks: Networks) -> NDArray[np.int32]:
@@ -207,7 +219,7 @@ def _aws_places(networks: Networks) -> NDArray[np.int32]:
 
     The range of an address of part p is one of those from `[p]` to `[p + 1]`.
     """
-    first, end = networks.starts[2 * addresses.AWS_RANGES : 2 * addresses.AWS_RANGES + 2].astype(np.int64)
+    first, end = networks.starts[:2].astype(np.int64)
     parts = np.arange((1 << addresses.AWS_BITS) + 1, dtype=np.uint64) << np.uint64(32 - addresses.AWS_BITS)
     places: NDArray[np.int64] = first + np.searchsorted(networks.lows[first:end], parts, side="right") - 1
     return places.astype(np.int32)

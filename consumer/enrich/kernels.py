@@ -136,7 +136,7 @@ def recorded(  # type: ignore[no-untyped-def]
             return at
         if hop_vpc < 0 or hop_kind < 0 or kind < 0:
             return at
-        hop = hop_vpc if hop_vpc != tables.views[view, VIEW_VPC] else np.int64(0)
+        hop = hop_vpc if hop_vpc != np.int64(tables.views[view, VIEW_VPC]) else np.int64(0)
         block[SOURCE_END, AT_INTERFACE, at] = interface
         block[SOURCE_END, AT_OWN_VIEW, at] = view
         block[SOURCE_END, AT_VIEW, at] = source_view
@@ -168,7 +168,7 @@ def write_rows(  # type: ignore[no-untyped-def]
         row = rows[begin + at]
         moment = words[row, plan[START]] if plan[START] >= 0 else _NULL
         interface = block[SOURCE_END, AT_INTERFACE, at]
-        vpc = tables.views[block[SOURCE_END, AT_OWN_VIEW, at], VIEW_VPC]
+        vpc = np.int64(tables.views[block[SOURCE_END, AT_OWN_VIEW, at], VIEW_VPC])
         direction = meaning(words, row, plan[DIRECTION], direction_table)
         hop_vpc = meaning(words, row, plan[NEXT_HOP_VPC], vpc_table)
         source, source_path = end_of(
@@ -190,9 +190,10 @@ def write_rows(  # type: ignore[no-untyped-def]
         if path == 0 and plan[SOURCE_VPC] >= 0:
             path = _TRANSIT
         if path == 0:
-            is_source_far = direction == INGRESS or (direction == 0 and source_path != _SAME_VPC)
-            far = source if is_source_far else destination
-            path = source_path if is_source_far else destination_path
+            # Which end is far is a matter of chance, so the processor is not asked to guess it.
+            source_bits = -np.int64((direction == INGRESS) | ((direction == 0) & (source_path != _SAME_VPC)))
+            far = (source & source_bits) | (destination & ~source_bits)
+            path = (source_path & source_bits) | (destination_path & ~source_bits)
             if path == _SAME_VPC and row_paths[far] != _NULL:
                 path = np.int64(row_paths[far])
             if path == 0 and hop_vpc > 0:
