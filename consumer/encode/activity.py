@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from consumer.model.flow_batch import JoinedColumns, Rows
+from consumer.model.compiling import KERNEL
+from consumer.model.flow_batch import JoinedColumns, Rows, Words
 from consumer.model.inventory import EntityTable, empty_table
 
 Named = tuple[int, bytes, bytes]
@@ -28,6 +30,18 @@ class _Marks:
     domains: NDArray[np.uint64]
 
 
+@njit(**KERNEL)
+def mark(  # type: ignore[no-untyped-def]
+    words: Words, column, rows: Rows, seen_at: NDArray[np.float64], domains: Words, now, domain
+):  # fmt: skip
+    """Write `now` and `domain` to the place of every reference in `column` of `rows`: 1 ns a row, NumPy took 15 to 20
+    in the whole job, for it makes four arrays of the batch's length."""
+    for position in range(len(rows)):
+        row = words[rows[position], column]
+        seen_at[row] = now
+        domains[row] = domain
+
+
 def _unmarked(table: EntityTable) -> _Marks:
     return _Marks(table, np.full(table.row_count, -np.inf), np.zeros(table.row_count, dtype=np.uint64))
 
@@ -39,14 +53,12 @@ class ActiveInterfaces:
         self._marks = _unmarked(empty_table("interface"))
 
     def note(self, joined: JoinedColumns, rows: Rows, domain: int, now: float) -> None:
-        """The interfaces of these rows recorded flows of `domain` at `now`. 6 ns a row."""
+        """The interfaces of these rows recorded flows of `domain` at `now`."""
         column = joined.columns["interface"]
         table, marks = joined.tables[column.table], self._marks
         if marks.table is not table:
             marks = self._marks = _moved(marks, table)
-        seen = joined.words[:, column.word][rows]
-        marks.seen_at[seen] = now
-        marks.domains[seen] = domain
+        mark(joined.words, column.word, rows, marks.seen_at, marks.domains, now, np.uint64(domain))
 
     def names(self, domain: int, since: float) -> Iterator[Named]:
         """Interfaces that recorded flows of `domain` since then. The unknown one (row 0) has no name."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from consumer.encode.activity import ActiveInterfaces
 from consumer.encode.encoder import Encoder
 from consumer.encode.settings import EncodingSettings
 from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind
@@ -35,3 +36,4 @@ def warm_up() -> None:
     interface = Column("interface", Kind.REFERENCE, 0, table.name)
     joined = JoinedColumns({interface.name: interface}, np.zeros((2, 1), dtype=np.uint64), {table.name: table})
     Encoder(EncodingSettings()).encode(batch, np.arange(2), joined, 1)
+    ActiveInterfaces().note(joined, np.arange(2), 1, 0.0)
