@@ -33,8 +33,8 @@ from benchmarks import estate
 from benchmarks.generate import V2_FORMAT, Interface, envelopes
 from benchmarks.whole_job import Ledger, no_rejects
 from consumer.assembly import Outlet, build_lanes, warm_up
-from consumer.aws.roles import Role, Target
-from consumer.aws.sessions import Learned, Sessions
+from consumer.aws.roles import Learned, Role, Target
+from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
 from consumer.discovery.errand import NICENESS, Errand, run

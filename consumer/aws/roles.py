@@ -1,12 +1,13 @@
 """As whom and where AWS is asked.
 
-Belongs here: roles as users write them, and the targets made of them. Does not: assuming one (sessions.py).
+Belongs here: roles as users write them, the targets made of them, and what was learned of both. Does not: assuming one
+(assumed.py).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.aws.profiles import Profile
 
@@ -82,3 +83,14 @@ class AccountTarget:
 
     def targets(self) -> tuple[Target, ...]:
         return tuple(Target(self.access, region) for region in self.regions)
+
+
+@dataclass(slots=True)
+class Learned:
+    """What asking AWS taught one process, and another one need not find out again: sessions that had to be shorter
+    than wished, warnings that were given, who is who and where. Can be pickled; holds no key."""
+
+    session_seconds: dict[Role, int] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
+    accounts: dict[Access, str] = field(default_factory=dict)
+    account_targets: tuple[AccountTarget, ...] = ()

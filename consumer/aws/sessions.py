@@ -1,8 +1,8 @@
 """Credentials, roles and clients: everything between us and an answer of AWS.
 
-Belongs here: the default credential chain, profiles, assumed roles renewed before they expire, one client per
-(access, region, service), and the guard that no operation outside the table leaves the machine. Does not: paging
-(paging.py), what an answer means (discovery/). Endpoints are botocore's business (AWS_ENDPOINT_URL,
+Belongs here: the default credential chain, profiles, one client per (access, region, service), and the guard that no
+operation outside the table leaves the machine. Does not: taking a role (assumed.py), paging (paging.py), what an answer
+means (discovery/). Endpoints are botocore's business (AWS_ENDPOINT_URL,
 AWS_ENDPOINT_URL_EC2…), so emulators and private endpoints need no setting of ours. Partitions follow from the region;
 nothing here writes `arn:aws:`.
 """
@@ -22,22 +22,20 @@ import botocore.session
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.utils import InstanceMetadataRegionFetcher
 from cachetools import LRUCache
 
+from consumer.aws.assumed import AssumedRoles
 from consumer.aws.faults import FOREIGN_ERRORS, credentials_fault, translated
-from consumer.aws.operations import ASSUME_ROLE, BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
+from consumer.aws.operations import BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
 from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
 from consumer.aws.raw_answers import keep_bodies
-from consumer.aws.roles import Access, AccountTarget, Role, Target
+from consumer.aws.roles import Access, AccountTarget, Learned, Role, Target
 from consumer.aws.settings import AwsSettings
 from consumer.errors import ConfigurationError, Fault, ProtocolError, SessionOverError, VpcflowError
 from consumer.telemetry.logs import get_logger
 
-CHAINED_SESSION_SECONDS = 3600
-"""Longest session of a role assumed by a role (IAM user guide, "Role chaining"), and a role's default maximum."""
 _NAMES_RESOURCE = (
     "RoleArn",
     "ConsumerARN",
@@ -79,17 +77,6 @@ class TemporaryKeys:
     expires_at: str
 
 
-@dataclass(slots=True)
-class Learned:
-    """What asking AWS taught one process, and another one need not find out again: sessions that had to be shorter
-    than wished, warnings that were given, who is who and where. Can be pickled; holds no key."""
-
-    session_seconds: dict[Role, int] = field(default_factory=dict)
-    warned: set[str] = field(default_factory=set)
-    accounts: dict[Access, str] = field(default_factory=dict)
-    account_targets: tuple[AccountTarget, ...] = ()
-
-
 class Sessions:
     """Mutable, shared by all threads. Construction is inert; the first call reads credentials and may block.
 
@@ -107,6 +94,7 @@ class Sessions:
         self._clients: LRUCache[tuple[Access, str, str, bool], BaseClient] = LRUCache(_CLIENT_COUNT)
         self.learned = Learned()
         """Replaced whole by what another process learned."""
+        self._roles = AssumedRoles(self.call, lambda: self.region, lambda: self.learned, settings.session_seconds)
         self._region = settings.region
         self._log = get_logger("aws")
         self.call_counts: Counter[str] = Counter()
@@ -333,53 +321,12 @@ class Sessions:
             if access not in self._sessions:
                 if isinstance(access, Role):
                     session = botocore.session.get_session()
-                    session._credentials = self._credentials(access)  # type: ignore[attr-defined]  # no public setter
+                    session._credentials = self._roles.credentials(access)  # type: ignore[attr-defined]  # no public setter
                 else:
                     session = _profile_session(access)
                 session.register_component("data_loader", self._own_session().get_component("data_loader"))
                 self._sessions[access] = session
             return self._sessions[access]
-
-    def _credentials(self, role: Role) -> RefreshableCredentials:
-        """Credentials of a role that renew themselves a quarter of their life early, while the old ones still work."""
-        metadata = self._assume(role)
-        seconds = self.learned.session_seconds.get(role, self._settings.session_seconds)
-        return RefreshableCredentials.create_from_metadata(
-            metadata,
-            refresh_using=lambda: self._assume(role),
-            method="assume-role",
-            advisory_timeout=min(seconds // 4, CHAINED_SESSION_SECONDS // 4),
-            mandatory_timeout=min(seconds // 10, CHAINED_SESSION_SECONDS // 10),
-        )
-
-    def _assume(self, role: Role) -> dict[str, str]:
-        """One AssumeRole, in the form RefreshableCredentials reads. Falls back to an hour where more is refused."""
-        seconds = self.learned.session_seconds.get(role, self._settings.session_seconds)
-        try:
-            return self._ask_for_role(role, seconds)
-        except VpcflowError as error:
-            if seconds <= CHAINED_SESSION_SECONDS or "DurationSeconds" not in str(error):
-                raise
-        self.learned.session_seconds[role] = CHAINED_SESSION_SECONDS
-        self._log.warning("session duration refused, using one hour", role=role.arn, asked_seconds=seconds)
-        return self._ask_for_role(role, CHAINED_SESSION_SECONDS)
-
-    def _ask_for_role(self, role: Role, seconds: int) -> dict[str, str]:
-        external = {"ExternalId": role.external_id} if role.external_id else {}
-        given = self.call(
-            ASSUME_ROLE,
-            Target(None, self.region),
-            RoleArn=role.arn,
-            RoleSessionName="vpcflow",
-            DurationSeconds=seconds,
-            **external,
-        )["Credentials"]
-        return {
-            "access_key": given["AccessKeyId"],
-            "secret_key": given["SecretAccessKey"],
-            "token": given["SessionToken"],
-            "expiry_time": given["Expiration"].isoformat(),
-        }
 
 
 def _profile_session(profile: Profile) -> botocore.session.Session:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from consumer.aws.roles import Target
-from consumer.aws.sessions import Learned, Sessions
+from consumer.aws.roles import Learned, Target
+from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import Clock, SystemClock
 from consumer.discovery.estate import Part

@@ -84,7 +84,7 @@ def test_a_session_longer_than_a_role_allows_falls_back_to_one_hour_and_is_remem
     aws.fault_of = refuse_long
     ours = sessions(session_seconds=43_200)
     ours.call(GET_CALLER_IDENTITY, MEMBER)
-    again = ours._credentials(ROLE)
+    again = ours._roles.credentials(ROLE)
 
     assert asked == ["43200", "3600", "3600"]
     assert not again.refresh_needed()
@@ -92,7 +92,7 @@ def test_a_session_longer_than_a_role_allows_falls_back_to_one_hour_and_is_remem
 
 def test_credentials_near_their_end_are_renewed_while_they_still_work(aws: FaultyAws) -> None:
     ours = sessions(session_seconds=900)
-    credentials = ours._credentials(ROLE)
+    credentials = ours._roles.credentials(ROLE)
     before = credentials.get_frozen_credentials()
     assert not credentials.refresh_needed()
 
