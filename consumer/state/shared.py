@@ -325,9 +325,7 @@ class SharedState:
 
     def _is_first_choice(self, key: str) -> bool:
         """Every agent ranks the living the same way for a group, so they rarely want the same one."""
-        return self.me == max(
-            [self.me, *self._seen], key=lambda agent: hashlib.blake2b(f"{agent}|{key}".encode()).digest()
-        )
+        return self.me == max([self.me, *self._seen], key=lambda agent: _rank(agent, key))
 
     def _save(self, key: str) -> None:
         with self._lock:
