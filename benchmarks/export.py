@@ -3,12 +3,14 @@
     python -m benchmarks.export [--records 100000] [--core 0]
 
 Belongs here: the two last stages together, as they follow each other in service: batch by batch of 2,000 rows, each
-encoded, then handed to the kernel, plainly and with segmentation offload. A drain on another core reads every datagram;
-figures whose datagrams did not all arrive are thrown away. Beside each figure stands its floor, measured batch by batch
-in the same run: the octets of the messages copied once (encode), and the system calls alone, from a socket of their own
-with the same datagrams (send). Times are CPU time of this process, of each batch the best
-of several rounds, so that neighbours on the machine count as little as they can; what the kernel does for a datagram
-on loopback up to the receiver's queue is in them.
+written down as decode and enrich have just done (not timed), encoded, then handed to the kernel, plainly and with
+segmentation offload. A drain on another core reads every datagram; figures whose datagrams did not all arrive are
+thrown away. Beside each figure stands its floor: the octets of the messages copied once (encode), and the system calls
+alone (send). The floor has rounds of its own, in turn with the others, and in the same place: after the batch was
+encoded, the same datagrams from a bare socket. Between two of our own batches its calls would empty the caches, and
+sent right after ours its datagrams find an awake receiver.
+Times are CPU time of this process, of each batch the best of several rounds, so that neighbours on the machine count as
+little as they can; what the kernel does for a datagram on loopback up to the receiver's queue is in them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,6 +36,7 @@ from consumer.encode.encoder import Encoder
 from consumer.export.settings import CollectorSettings
 from consumer.export.udp import BURST_BYTES, BURST_MESSAGES
 from consumer.export.vectors import Vectors
+from consumer.model.flow_batch import FlowBatch, JoinedColumns, Rows
 from consumer.model.messages import MessageBatch
 
 _ROUNDS = 15
@@ -55,16 +58,29 @@ class Cost:
 
 
 def in_batches(pieces: list[Piece]) -> list[Piece]:
-    """The same rows, as many at once as an envelope brings."""
+    """The same rows, as many at once as an envelope brings, each batch with columns of its own."""
     return [
-        (batch, rows[begin : begin + _BATCH_ROWS], joined)
+        _part(batch, rows[begin : begin + _BATCH_ROWS], joined)
         for batch, rows, joined in pieces
         for begin in range(0, len(rows), _BATCH_ROWS)
     ]
 
 
+def _part(batch: FlowBatch, rows: Rows, joined: JoinedColumns) -> Piece:
+    """Some rows of a batch, as a batch."""
+    part = replace(batch, words=batch.words[rows], nulls=batch.nulls[rows], line_numbers=batch.line_numbers[rows])
+    return part, np.arange(len(rows)), replace(joined, words=joined.words[rows])
+
+
+def _just_written(piece: Piece) -> Piece:
+    """The same batch in memory that was written a moment ago."""
+    batch, rows, joined = piece
+    words, nulls, joined_words = batch.words.copy(), batch.nulls.copy(), joined.words.copy()
+    return replace(batch, words=words, nulls=nulls), rows, replace(joined, words=joined_words)
+
+
 class Floor:
-    """What no exporter can do without: writing the octets once, and the calls that hand over the same datagrams."""
+    """What no exporter can do without: the calls that hand over the same datagrams, and writing the octets once."""
 
     def __init__(self, port: int, *, has_offload: bool) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -77,8 +93,7 @@ class Floor:
         self._room[: len(batch.buffer)] = batch.buffer
 
     def send(self, batch: MessageBatch) -> None:
-        """What `copy` copied."""
-        view, starts, count = self._room.data, batch.starts.tolist(), len(batch.starts) - 1
+        view, starts, count = batch.buffer.data, batch.starts.tolist(), len(batch.starts) - 1
         self.messages += count
         self.octets += len(batch.buffer)
         first = 0
@@ -100,16 +115,23 @@ class Floor:
 
 def measure(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> Cost:
     """Raises when a datagram did not arrive."""
-    rounds = [_measure_once(pieces, profile, has_offload=has_offload) for _ in range(_ROUNDS)]
-    seconds = np.min([one.seconds for one in rounds], axis=0).sum(axis=0)
-    records, messages, octets = rounds[0].records, rounds[0].messages, rounds[0].octets
-    encode, send, copy, kernel = (seconds / records * 1e9).tolist()
-    return Cost(encode, copy, send, kernel, messages / float(seconds[1]), octets / records)
+    ours, floors = [], []
+    for _ in range(_ROUNDS):
+        ours.append(_measure_once(pieces, profile, has_offload=has_offload))
+        floors.append(_measure_floor(pieces, profile, has_offload=has_offload))
+    records, messages, octets = ours[0].records, ours[0].messages, ours[0].octets
+    encode, send = _best(ours)
+    kernel, copy = _best(floors)
+    per_record = 1e9 / records
+    return Cost(
+        encode * per_record, copy * per_record, send * per_record, kernel * per_record,
+        messages / send, octets / records,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """`seconds`: float64[batches, 4], CPU seconds of encoding, sending, copying and the calls alone."""
+    """`seconds`: float64[batches, 2], CPU seconds: of encoding and sending, or of the calls alone and copying."""
 
     seconds: NDArray[np.float64]
     records: int
@@ -117,35 +139,62 @@ class _Round:
     octets: int
 
 
+def _best(rounds: list[_Round]) -> tuple[float, float]:
+    """CPU seconds of all batches, of each the best of the rounds."""
+    first, second = np.min([one.seconds for one in rounds], axis=0).sum(axis=0).tolist()
+    return first, second
+
+
 def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
+    """Encode and send each batch."""
     never = threading.Event()
-    seconds = np.zeros((len(pieces), 4))
+    seconds = np.zeros((len(pieces), 2))
     with Drain(cpu=1) as drain:
-        floor = Floor(drain.port, has_offload=has_offload)
-        collector = CollectorSettings(
-            address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
-        )
-        with Outlet([collector], 32_473, SystemClock()) as outlet:
+        with Outlet([_settings(drain, profile, has_offload=has_offload)], 32_473, SystemClock()) as outlet:
             ((key, settings),) = outlet.encodings.items()
             encoder, process, counts = Encoder(settings), outlet.exporting_process, outlet.first_counts()
-            for is_warm in (False, True):
-                if is_warm:
-                    records, messages, octets = counts.records, counts.messages, counts.octets
-                for number, (batch, rows, joined) in enumerate(pieces if is_warm else pieces[:1]):
-                    times = [time.process_time()]
-                    encoded = encoder.encode(batch, rows, joined, 1)
-                    times.append(time.process_time())
-                    process.send({key: encoded}, never)
-                    times.append(time.process_time())
-                    floor.copy(encoded)
-                    times.append(time.process_time())
-                    floor.send(encoded)
-                    times.append(time.process_time())
-                    seconds[number] = np.diff(times)
-        floor.close()
-        if drain.finish() != (counts.messages + floor.messages, counts.octets + floor.octets):
+            process.send({key: encoder.encode(*pieces[0], 1)}, never)
+            records, messages, octets = counts.records, counts.messages, counts.octets
+            for number, piece in enumerate(pieces):
+                written = _just_written(piece)
+                times = [time.process_time()]
+                encoded = encoder.encode(*written, 1)
+                times.append(time.process_time())
+                process.send({key: encoded}, never)
+                times.append(time.process_time())
+                seconds[number] = np.diff(times)
+                del encoded
+        if drain.finish() != (counts.messages, counts.octets):
             raise RuntimeError("datagrams were lost: no figure")
     return _Round(seconds, counts.records - records, counts.messages - messages, counts.octets - octets)
+
+
+def _measure_floor(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
+    """Encode each batch, hand it over with nothing around the calls, and copy it."""
+    seconds = np.zeros((len(pieces), 2))
+    with Drain(cpu=1) as drain:
+        outlet = Outlet([_settings(drain, profile, has_offload=has_offload)], 32_473, SystemClock())
+        (settings,) = outlet.encodings.values()
+        encoder, floor = Encoder(settings), Floor(drain.port, has_offload=has_offload)
+        floor.send(encoder.encode(*pieces[0], 1))
+        for number, piece in enumerate(pieces):
+            encoded = encoder.encode(*_just_written(piece), 1)
+            times = [time.process_time()]
+            floor.send(encoded)
+            times.append(time.process_time())
+            floor.copy(encoded)
+            times.append(time.process_time())
+            seconds[number] = np.diff(times)
+        floor.close()
+        if drain.finish() != (floor.messages, floor.octets):
+            raise RuntimeError("datagrams were lost: no figure")
+    return _Round(seconds, 0, floor.messages, floor.octets)
+
+
+def _settings(drain: Drain, profile: Literal["core", "iana", "full"], *, has_offload: bool) -> CollectorSettings:
+    return CollectorSettings(
+        address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
+    )
 
 
 def main() -> None:

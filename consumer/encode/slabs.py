@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 SLAB_BYTES = 1 << 20
 """A slab that holds more takes no further batch: two of a usual envelope, and what waits to be sent again (2,048
 messages, session.py) keeps few slabs in use."""
-_SLABS_KEPT = 16
-"""More are in use only where collectors hold or messages are large; those are given back once they are free."""
+_SLABS_KEPT = 32
+"""The largest messages (8,900 octets) keep 18 in use; where collectors hold more, it is given back once it is free."""
 
 Slab = NDArray[np.uint8]
 
