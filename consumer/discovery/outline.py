@@ -11,13 +11,15 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from consumer.discovery.estate import Interface, Part
+from consumer.discovery.estate import Interface, Part, Subnet
 
 Place = TypeVar("Place")
+_NO_TAGS: Mapping[str, str] = {}
+"""One for all: each value that can hold others lengthens a full garbage collection of the agent."""
 
 
 def outlines(parts: Mapping[Place, Part]) -> Iterator[tuple[Place, Part]]:
-    """Each part with its VPCs, subnets, flow logs and transit gateways.
+    """Each part with its VPCs, flow logs and transit gateways; of subnets which they are and in which VPC.
 
     Of interfaces those that a flow log is about, and those of VPCs with several flow logs, whose rows are told apart
     by interface; and of each no more than which it is and where.
@@ -37,8 +39,8 @@ def _outline(part: Part, logged: Container[str], vpcs: Container[str]) -> Part:
         part.account,
         part.region,
         part.taken_at,
-        vpcs=part.vpcs,
-        subnets=tuple(replace(one, tags={}) for one in part.subnets),
+        vpcs=tuple(replace(one, tags=_NO_TAGS) for one in part.vpcs),
+        subnets=tuple(Subnet(one.id, "", one.vpc_id, "", (), one.is_used, _NO_TAGS) for one in part.subnets),
         interfaces=tuple(_bare(one) for one in part.interfaces if one.id in logged or one.vpc_id in vpcs),
         nat_gateways=part.nat_gateways,
         flow_logs=part.flow_logs,
@@ -52,4 +54,4 @@ def _outline(part: Part, logged: Container[str], vpcs: Container[str]) -> Part:
 def _bare(one: Interface) -> Interface:
     """Texts that many interfaces have are one text."""
     account, vpc, subnet = map(sys.intern, (one.account, one.vpc_id, one.subnet_id))
-    return Interface(one.id, "", account, vpc, subnet, "", "", "", "", "", one.is_managed, (), (), (), {})
+    return Interface(one.id, "", account, vpc, subnet, "", "", "", "", "", one.is_managed, (), (), (), _NO_TAGS)
