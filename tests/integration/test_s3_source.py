@@ -479,7 +479,7 @@ def test_an_object_that_was_replaced_after_it_was_exported_is_not_deleted(make: 
 
 
 def test_a_message_lost_in_the_middle_of_its_object_is_read_on_by_whoever_has_it_then(
-    make: Make, storage: FaultyStorage, moto: MotoServer, tmp_path: Path
+    make: Make, storage: FaultyStorage, moto: MotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     quick = S3Settings(wait_seconds=1, visibility_seconds=3)
     bucket, agent = make(settings=quick)
@@ -489,6 +489,7 @@ def test_a_message_lost_in_the_middle_of_its_object_is_read_on_by_whoever_has_it
     storage.trouble = lambda one: Refuse(503, "ServiceUnavailable") if "Visibility" in one.action else None
     agent.start(holding)
     assert holding.reached.wait(WAIT_SECONDS)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)  # or the other one would lose it, too, every three seconds
     other = ReadingAgent(bucket, tmp_path / "other", moto.endpoint, quick)
     other_exported = Exported()
     other.start(other_exported)
