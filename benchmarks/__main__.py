@@ -15,6 +15,7 @@ STAGES = {
     "encode": "encode: columns to messages",
     "export": "encode and export: columns to the wire",
     "whole_job": "whole job",
+    "where": "where a record's time goes",
     "objects": "whole job from objects: text and Parquet",
     "snapshot": "a snapshot of a large estate, loaded",
     "swap": "the longest gap between two batches while a large estate is read and swapped",
