@@ -22,7 +22,7 @@ from consumer.model.inventory import EntityTable, History, Inventory
 from consumer.model.networks import Networks, Views
 from consumer.model.packed import Numbered, Texts
 
-KIND, SCHEMA = 1, 5
+KIND, SCHEMA = 1, 6
 _ALIGNMENT = 64
 Array = NDArray[Any]
 
