@@ -97,9 +97,15 @@ class NarrowWay:
         return int(values[names.index("FragFails")]) + int(six)
 
     def receiver(self, family: int) -> Receiver:
-        """A socket in the collector's namespace, with room for all that a test sends; close it."""
+        """A socket in the collector's namespace, with room for all that a test sends, and the way there in use (until
+        neighbours have found each other, a router drops without a word); close it."""
         made = self.collector.make(lambda: Receiver(COLLECTOR_ADDRESSES[family]))
         made.socket.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, 64 << 20)
+        with self.agent.make(lambda: socket.socket(made.socket.family, socket.SOCK_DGRAM)) as sender:
+            while not select.select([made.socket], (), (), 0.2)[0]:
+                sender.sendto(b"first", (made.host, made.port))
+        while select.select([made.socket], (), (), 0.2)[0]:
+            made.socket.recv(100)
         return made
 
 
@@ -120,7 +126,7 @@ def narrow_way(delay_seconds: float) -> Iterator[NarrowWay]:
             f"ip link add name far type veth peer name end; ip link set end netns {way.collector.pid}\n"
             "ip address add 192.0.2.1/30 dev tun; ip address add 192.0.2.5/30 dev far\n"
             "ip address add 2001:db8:1::1/64 dev tun nodad; ip address add 2001:db8:2::5/64 dev far nodad\n"
-            "ip link set tun up; ip link set far up\n"
+            "ip link set tun txqueuelen 100000 up; ip link set far up\n"
             "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"
         )
         way.collector.run(
