@@ -115,10 +115,16 @@ class Floor:
 
 def measure(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> Cost:
     """Raises when a datagram did not arrive."""
-    ours, floors = [], []
-    for _ in range(_ROUNDS):
-        ours.append(_measure_once(pieces, profile, has_offload=has_offload))
-        floors.append(_measure_floor(pieces, profile, has_offload=has_offload))
+    ours, floors, arrived = [], [], np.zeros(2, dtype=np.int64)
+    with Drain(cpu=1) as drain:
+        settings = CollectorSettings(
+            address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
+        )
+        for _ in range(_ROUNDS):
+            ours.append(_measure_once(pieces, settings, arrived))
+            floors.append(_measure_floor(pieces, settings, drain.port, arrived))
+        if drain.finish() != tuple(arrived.tolist()):
+            raise RuntimeError("datagrams were lost: no figure")
     records, messages, octets = ours[0].records, ours[0].messages, ours[0].octets
     encode, send = _best(ours)
     kernel, copy = _best(floors)
@@ -145,56 +151,45 @@ def _best(rounds: list[_Round]) -> tuple[float, float]:
     return first, second
 
 
-def _measure_once(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
-    """Encode and send each batch."""
+def _measure_once(pieces: list[Piece], to: CollectorSettings, sent: NDArray[np.int64]) -> _Round:
+    """Encode and send each batch; datagrams and octets are added to `sent`."""
     never = threading.Event()
     seconds = np.zeros((len(pieces), 2))
-    with Drain(cpu=1) as drain:
-        with Outlet([_settings(drain, profile, has_offload=has_offload)], 32_473, SystemClock()) as outlet:
-            ((key, settings),) = outlet.encodings.items()
-            encoder, process, counts = Encoder(settings), outlet.exporting_process, outlet.first_counts()
-            process.send({key: encoder.encode(*pieces[0], 1)}, never)
-            records, messages, octets = counts.records, counts.messages, counts.octets
-            for number, piece in enumerate(pieces):
-                written = _just_written(piece)
-                times = [time.process_time()]
-                encoded = encoder.encode(*written, 1)
-                times.append(time.process_time())
-                process.send({key: encoded}, never)
-                times.append(time.process_time())
-                seconds[number] = np.diff(times)
-                del encoded
-        if drain.finish() != (counts.messages, counts.octets):
-            raise RuntimeError("datagrams were lost: no figure")
+    with Outlet([to], 32_473, SystemClock()) as outlet:
+        ((key, settings),) = outlet.encodings.items()
+        encoder, process, counts = Encoder(settings), outlet.exporting_process, outlet.first_counts()
+        process.send({key: encoder.encode(*pieces[0], 1)}, never)
+        records, messages, octets = counts.records, counts.messages, counts.octets
+        for number, piece in enumerate(pieces):
+            written = _just_written(piece)
+            times = [time.process_time()]
+            encoded = encoder.encode(*written, 1)
+            times.append(time.process_time())
+            process.send({key: encoded}, never)
+            times.append(time.process_time())
+            seconds[number] = np.diff(times)
+            del encoded
+    sent += (counts.messages, counts.octets)
     return _Round(seconds, counts.records - records, counts.messages - messages, counts.octets - octets)
 
 
-def _measure_floor(pieces: list[Piece], profile: Literal["core", "iana", "full"], *, has_offload: bool) -> _Round:
+def _measure_floor(pieces: list[Piece], to: CollectorSettings, port: int, sent: NDArray[np.int64]) -> _Round:
     """Encode each batch, hand it over with nothing around the calls, and copy it."""
     seconds = np.zeros((len(pieces), 2))
-    with Drain(cpu=1) as drain:
-        outlet = Outlet([_settings(drain, profile, has_offload=has_offload)], 32_473, SystemClock())
-        (settings,) = outlet.encodings.values()
-        encoder, floor = Encoder(settings), Floor(drain.port, has_offload=has_offload)
-        floor.send(encoder.encode(*pieces[0], 1))
-        for number, piece in enumerate(pieces):
-            encoded = encoder.encode(*_just_written(piece), 1)
-            times = [time.process_time()]
-            floor.send(encoded)
-            times.append(time.process_time())
-            floor.copy(encoded)
-            times.append(time.process_time())
-            seconds[number] = np.diff(times)
-        floor.close()
-        if drain.finish() != (floor.messages, floor.octets):
-            raise RuntimeError("datagrams were lost: no figure")
+    (settings,) = Outlet([to], 32_473, SystemClock()).encodings.values()
+    encoder, floor = Encoder(settings), Floor(port, has_offload=to.segmentation_offload)
+    floor.send(encoder.encode(*pieces[0], 1))
+    for number, piece in enumerate(pieces):
+        encoded = encoder.encode(*_just_written(piece), 1)
+        times = [time.process_time()]
+        floor.send(encoded)
+        times.append(time.process_time())
+        floor.copy(encoded)
+        times.append(time.process_time())
+        seconds[number] = np.diff(times)
+    floor.close()
+    sent += (floor.messages, floor.octets)
     return _Round(seconds, 0, floor.messages, floor.octets)
-
-
-def _settings(drain: Drain, profile: Literal["core", "iana", "full"], *, has_offload: bool) -> CollectorSettings:
-    return CollectorSettings(
-        address=f"127.0.0.1:{drain.port}", rate=0, profile=profile, segmentation_offload=has_offload
-    )
 
 
 def main() -> None:
