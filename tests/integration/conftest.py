@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from consumer.demo.emulators import EmulatedAws
+from consumer.demo.network import Network
+from consumer.demo.seeding import seed_network
+from tests.support.emulated_estate import FaultyAws, MotoServer
 from tests.support.estate import AGENT, KCL, Estate, stream_settings
 
 _numbers = itertools.count(1)
@@ -52,3 +55,27 @@ def make_estate(aws: EmulatedAws, tmp_path: Path) -> MakeEstate:
         return estate
 
     return make
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    """AWS without streams, which the tests of a module share."""
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def network(moto: MotoServer) -> Network:
+    """Two accounts with VPCs and hosts in two regions."""
+    return seed_network(moto.endpoint)
+
+
+@pytest.fixture
+def faulty_aws(moto: MotoServer, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
+    """The network behind an endpoint that can have a bad day."""
+    with FaultyAws(moto.endpoint) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield endpoint

@@ -83,12 +83,6 @@ class Stage:
         return subprocess.Popen(self.command(*more), stdout=subprocess.PIPE, process_group=0)
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
 @pytest.fixture
 def stage(moto: MotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     for variable, value in {

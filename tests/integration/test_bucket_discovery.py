@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.support.emulated_estate import MotoServer
 
 ACCOUNT = "123456789012"
 LOG = FlowLog("fl-1", ACCOUNT, "us-east-1", "vpc-1", "ALL", "", "s3", "arn:aws:s3:::lake", "", 600, "SUCCESS", "")
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 def test_a_bucket_is_in_its_own_region_and_its_topics_queue_is_found(

@@ -24,12 +24,6 @@ REFUSED: Fault = (400, "AccessDeniedException", "User is not authorized")
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def estate(moto: MotoServer) -> DiscoveredEstate:
     return seed_estate(moto.endpoint)
 

@@ -31,12 +31,6 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def estate(moto: MotoServer) -> DiscoveredEstate:
     return seed_estate(moto.endpoint)
 

@@ -6,7 +6,6 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -23,12 +22,6 @@ LEASE_SECONDS = 15.0
 MARGIN_SECONDS = 30
 """As short as it may be."""
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 class Pair:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import MEMBER_ACCOUNT, Host, Network
-from consumer.demo.seeding import seed_network
 from consumer.discovery.errand import Errand
 from consumer.discovery.holder import PROGRAM, InventoryHolder
 from consumer.discovery.inventory import InventoryKeeper
@@ -23,29 +21,8 @@ from consumer.kcl.processes import process_record
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
 from tests.support.clock import ManualClock
-from tests.support.emulated_estate import Fault, FaultyAws, MotoServer
+from tests.support.emulated_estate import Fault, FaultyAws
 from tests.support.estate import wait_until
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def network(moto: MotoServer) -> Network:
-    return seed_network(moto.endpoint)
-
-
-@pytest.fixture
-def aws(moto: MotoServer, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
-    with FaultyAws(moto.endpoint) as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield endpoint
 
 
 class Holding:
@@ -81,7 +58,9 @@ def words(inventory: Inventory, host: Host) -> dict[str, str]:
     return {name: inventory.interfaces.text(name, row).decode() for name in inventory.interfaces.strings}
 
 
-def test_what_the_process_reads_is_what_would_be_read_here(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_what_the_process_reads_is_what_would_be_read_here(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     holding = Holding(network, tmp_path)
     there = holding.holder.refresh(holding.stop)
     assignments = Assignments(tmp_path / "a.sqlite")
@@ -101,47 +80,51 @@ def test_what_the_process_reads_is_what_would_be_read_here(aws: FaultyAws, netwo
         assert part.flow_logs == whole.flow_logs
 
 
-def test_the_agents_sessions_know_afterwards_who_is_who(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_the_agents_sessions_know_afterwards_who_is_who(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     holding = Holding(network, tmp_path)
     holding.holder.refresh(holding.stop)
-    aws.calls.clear()
+    faulty_aws.calls.clear()
 
     assert holding.sessions.targets_of(MEMBER_ACCOUNT, "us-east-1")
     assert len(holding.sessions.account_targets()) == 2
-    assert not aws.calls
+    assert not faulty_aws.calls
 
 
 def test_a_session_length_that_was_refused_is_refused_once(
-    aws: FaultyAws, network: Network, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def chained(action: str, parameters: dict[str, str]) -> Fault | None:
         too_long = action == "AssumeRole" and int(parameters["DurationSeconds"]) > 3600
         text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         return (400, "ValidationError", text) if too_long else None
 
-    aws.fault_of = chained
+    faulty_aws.fault_of = chained
     holding = Holding(network, tmp_path, session_seconds=7200)
     for assumed in (2, 3, 4):
         assert holding.holder.refresh(holding.stop).problems == ()
-        assert aws.calls["AssumeRole"] == assumed
+        assert faulty_aws.calls["AssumeRole"] == assumed
 
     assert capfd.readouterr().err.count("session duration refused") == 1
 
 
 def test_after_a_restart_names_are_there_before_anything_is_read(
-    aws: FaultyAws, network: Network, tmp_path: Path
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
 ) -> None:
     first = Holding(network, tmp_path)
     first.holder.refresh(first.stop)
-    aws.calls.clear()
+    faulty_aws.calls.clear()
     again = Holding(network, tmp_path)
 
     assert again.holder.restore()
     assert words(again.holder.inventory, network.host("web-1"))["name"] == "web-1"
-    assert not aws.calls
+    assert not faulty_aws.calls
 
 
-def test_a_stop_ends_the_process_and_the_old_snapshot_stays(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_a_stop_ends_the_process_and_the_old_snapshot_stays(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     holding = Holding(network, tmp_path)
     before = holding.holder.refresh(holding.stop).inventory
     release = threading.Event()
@@ -151,7 +134,7 @@ def test_a_stop_ends_the_process_and_the_old_snapshot_stays(aws: FaultyAws, netw
         release.wait(30)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     with pytest.raises(Stopped):
         holding.holder.refresh(holding.stop)
     release.set()
@@ -159,7 +142,9 @@ def test_a_stop_ends_the_process_and_the_old_snapshot_stays(aws: FaultyAws, netw
     assert holding.holder.inventory is before
 
 
-def test_a_process_that_dies_is_said_and_the_old_names_stay(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_a_process_that_dies_is_said_and_the_old_names_stay(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     first = Holding(network, tmp_path)
     first.holder.refresh(first.stop)
     broken = Holding(network, tmp_path, program=(sys.executable, "-c", "import sys; sys.exit(7)"))
@@ -187,18 +172,18 @@ holder.refresh(threading.Event())
 """
 
 
-def test_the_process_dies_with_its_agent(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_the_process_dies_with_its_agent(faulty_aws: FaultyAws, network: Network, tmp_path: Path) -> None:
     release, pid = threading.Event(), tmp_path / "pid"
 
     def hang(action: str, parameters: dict[str, str]) -> Fault | None:
         release.wait(60)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     note = f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); "
     reader = (sys.executable, "-c", note + "from consumer.discovery.errand import main; main()")
     agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), *reader])
-    wait_until(lambda: pid.exists() and bool(pid.read_text()) and bool(aws.calls), "the process asks AWS", 60)
+    wait_until(lambda: pid.exists() and bool(pid.read_text()) and bool(faulty_aws.calls), "the process asks AWS", 60)
     number = int(pid.read_text())
     assert process_record(number) is not None
     agent.kill()
@@ -207,13 +192,15 @@ def test_the_process_dies_with_its_agent(aws: FaultyAws, network: Network, tmp_p
     release.set()
 
 
-def test_a_used_up_pool_is_told_by_that_process_too(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_a_used_up_pool_is_told_by_that_process_too(faulty_aws: FaultyAws, network: Network, tmp_path: Path) -> None:
     holding = Holding(network, tmp_path, DiscoverySettings(exporter_pool="198.18.0.0/30", aws_ranges=False))
     with pytest.raises(ConfigurationError, match=r"discovery\.exporter_pool = '198.18.0.0/30'.*larger network"):
         holding.holder.refresh(holding.stop)
 
 
-def test_a_folder_that_cannot_be_written_costs_no_names(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_no_names(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     (tmp_path / "inventory").write_text("in the way")
     holding = Holding(network, tmp_path)
     refresh = holding.holder.refresh(holding.stop)

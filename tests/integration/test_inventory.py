@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import MEMBER_ACCOUNT, Host, Network
-from consumer.demo.seeding import seed_network
 from consumer.discovery.inventory import InventoryKeeper, Refresh
 from consumer.discovery.settings import DiscoverySettings
 from consumer.enrich.join import Joiner
@@ -22,32 +20,10 @@ from consumer.errors import Stopped
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
 from tests.support.clock import ManualClock
-from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
+from tests.support.emulated_estate import DENIED, Fault, FaultyAws
 from tests.support.flows import all_rows, flow_batch
 
 AGENT = 1
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def network(moto: MotoServer) -> Network:
-    return seed_network(moto.endpoint)
-
-
-@pytest.fixture
-def aws(moto: MotoServer, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
-    """The network behind an endpoint that can have a bad day."""
-    with FaultyAws(moto.endpoint) as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield endpoint
 
 
 class Keeping:
@@ -97,7 +73,7 @@ def seen_name(inventory: Inventory, observer: Host, address: str) -> str:
     return inventory.endpoints.text("name", row).decode()
 
 
-def test_every_host_of_both_accounts_and_regions_has_its_names(aws: FaultyAws, network: Network) -> None:
+def test_every_host_of_both_accounts_and_regions_has_its_names(faulty_aws: FaultyAws, network: Network) -> None:
     refresh = Keeping(network).refresh()
 
     assert refresh.problems == ()
@@ -114,14 +90,14 @@ def test_every_host_of_both_accounts_and_regions_has_its_names(aws: FaultyAws, n
         assert found["instance_id"] == (host.instance_id or "")
 
 
-def test_the_same_address_is_another_host_in_each_vpc(aws: FaultyAws, network: Network) -> None:
+def test_the_same_address_is_another_host_in_each_vpc(faulty_aws: FaultyAws, network: Network) -> None:
     inventory = Keeping(network).refresh().inventory
 
     observers = {"app-1": "web-1", "shop-eu-db": "web-eu-1", "worker-2": "worker-1"}
     assert {name: seen_name(inventory, network.host(name), "10.0.1.10") for name in observers} == observers
 
 
-def test_peered_vpcs_see_each_others_names_and_others_do_not(aws: FaultyAws, network: Network) -> None:
+def test_peered_vpcs_see_each_others_names_and_others_do_not(faulty_aws: FaultyAws, network: Network) -> None:
     inventory = Keeping(network).refresh().inventory
 
     build = network.host("build-1").address
@@ -130,7 +106,7 @@ def test_peered_vpcs_see_each_others_names_and_others_do_not(aws: FaultyAws, net
     assert seen_name(inventory, network.host("worker-1"), build) == ""
 
 
-def test_public_and_ipv6_addresses_are_named_for_everybody(aws: FaultyAws, network: Network) -> None:
+def test_public_and_ipv6_addresses_are_named_for_everybody(faulty_aws: FaultyAws, network: Network) -> None:
     inventory = Keeping(network).refresh().inventory
     web, nat, worker = (network.host(name) for name in ("web-1", "shop-nat", "worker-1"))
 
@@ -140,27 +116,27 @@ def test_public_and_ipv6_addresses_are_named_for_everybody(aws: FaultyAws, netwo
     assert seen_name(inventory, network.host("app-1"), web.ipv6_address) == "web-1"
 
 
-def test_services_are_recognised(aws: FaultyAws, network: Network) -> None:
+def test_services_are_recognised(faulty_aws: FaultyAws, network: Network) -> None:
     inventory = Keeping(network).refresh().inventory
 
     wanted = {"shop-db": "RDS", "shop-alb": "ALB shop", "shop-nat": "NAT Gateway", "web-1": "EC2"}
     assert {name: words(inventory, network.host(name))["service"] for name in wanted} == wanted
 
 
-def member_fault(aws: FaultyAws, fault: Fault, *actions: str) -> None:
+def member_fault(faulty_aws: FaultyAws, fault: Fault, *actions: str) -> None:
     """Let calls of the member account fail; `actions` empty = all of EC2. moto's keys of roles begin with ASIA."""
 
     def fault_of(action: str, parameters: dict[str, str]) -> Fault | None:
         is_member = parameters.get("access_key", "").startswith("ASIA")
         return fault if is_member and (not actions or action in actions) else None
 
-    aws.fault_of = fault_of
+    faulty_aws.fault_of = fault_of
 
 
 def test_a_denied_account_leaves_the_others_as_they_are_and_says_what_to_allow(
-    aws: FaultyAws, network: Network
+    faulty_aws: FaultyAws, network: Network
 ) -> None:
-    member_fault(aws, DENIED)
+    member_fault(faulty_aws, DENIED)
     refresh = Keeping(network).refresh()
 
     known = {host.name for host in network.hosts if host.interface_id.encode() in refresh.inventory.interface_rows}
@@ -171,8 +147,8 @@ def test_a_denied_account_leaves_the_others_as_they_are_and_says_what_to_allow(
     assert any('allow "Action": "ec2:DescribeNetworkInterfaces"' in problem.reason for problem in refresh.problems)
 
 
-def test_a_role_that_cannot_be_assumed_is_one_problem_a_region(aws: FaultyAws, network: Network) -> None:
-    aws.fault_of = lambda action, _: (403, "AccessDenied", "no") if action == "AssumeRole" else None
+def test_a_role_that_cannot_be_assumed_is_one_problem_a_region(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: (403, "AccessDenied", "no") if action == "AssumeRole" else None
     refresh = Keeping(network).refresh()
 
     assert [problem.target for problem in refresh.problems] == [f"{MEMBER_ACCOUNT}/{one}" for one in network.regions]
@@ -180,24 +156,24 @@ def test_a_role_that_cannot_be_assumed_is_one_problem_a_region(aws: FaultyAws, n
     assert refresh.part_count == 2
 
 
-def test_an_account_that_fails_later_keeps_its_old_part_with_its_age(aws: FaultyAws, network: Network) -> None:
+def test_an_account_that_fails_later_keeps_its_old_part_with_its_age(faulty_aws: FaultyAws, network: Network) -> None:
     keeping = Keeping(network)
     keeping.refresh()
     first_read_at = keeping.clock.now()
     keeping.clock.advance(1800)
-    member_fault(aws, (503, "Unavailable", "a dead region"))
+    member_fault(faulty_aws, (503, "Unavailable", "a dead region"))
     refresh = keeping.refresh()
 
     assert seen_name(refresh.inventory, network.host("worker-2"), "10.0.1.10") == "worker-1"
     assert {problem.kept_from for problem in refresh.problems} == {first_read_at}
     assert len(refresh.problems) == 2, "one time-out a region is enough; the other calls would wait for the same"
 
-    member_fault(aws, DENIED, "nothing")
+    member_fault(faulty_aws, DENIED, "nothing")
     assert keeping.refresh().problems == ()
 
 
-def test_one_denied_call_costs_only_what_it_would_have_told(aws: FaultyAws, network: Network) -> None:
-    aws.fault_of = lambda action, _: DENIED if action == "DescribeNatGateways" else None
+def test_one_denied_call_costs_only_what_it_would_have_told(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: DENIED if action == "DescribeNatGateways" else None
     refresh = Keeping(network).refresh()
 
     assert words(refresh.inventory, network.host("web-1"))["name"] == "web-1"
@@ -206,7 +182,9 @@ def test_one_denied_call_costs_only_what_it_would_have_told(aws: FaultyAws, netw
     assert all("names of NAT gateways" in problem.reason for problem in refresh.problems)
 
 
-def test_a_region_that_never_answers_delays_the_others_by_its_time_out_only(aws: FaultyAws, network: Network) -> None:
+def test_a_region_that_never_answers_delays_the_others_by_its_time_out_only(
+    faulty_aws: FaultyAws, network: Network
+) -> None:
     release = threading.Event()
 
     def hang(action: str, parameters: dict[str, str]) -> Fault | None:
@@ -214,7 +192,7 @@ def test_a_region_that_never_answers_delays_the_others_by_its_time_out_only(aws:
             release.wait(30)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     refresh = Keeping(network).refresh()
     release.set()
 
@@ -223,7 +201,7 @@ def test_a_region_that_never_answers_delays_the_others_by_its_time_out_only(aws:
     assert words(refresh.inventory, network.host("worker-1"))["name"] == "worker-1"
 
 
-def test_a_stop_is_heard_while_aws_hangs(aws: FaultyAws, network: Network) -> None:
+def test_a_stop_is_heard_while_aws_hangs(faulty_aws: FaultyAws, network: Network) -> None:
     keeping = Keeping(network)
     keeping.refresh()
     stop, release = threading.Event(), threading.Event()
@@ -233,14 +211,14 @@ def test_a_stop_is_heard_while_aws_hangs(aws: FaultyAws, network: Network) -> No
         release.wait(30)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     with pytest.raises(Stopped):
         keeping.keeper.refresh(stop)
     release.set()
 
 
 def test_interface_numbers_and_exporter_addresses_survive_a_restart(
-    aws: FaultyAws, network: Network, tmp_path: Path
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
 ) -> None:
     def numbers(inventory: Inventory, host: Host) -> tuple[int, ...]:
         row = inventory.interface_rows[host.interface_id.encode()]
@@ -262,7 +240,7 @@ def test_interface_numbers_and_exporter_addresses_survive_a_restart(
     assert all(1 <= number < 2**31 for number in if_indexes)
 
 
-def test_a_chosen_exporter_address_wins(aws: FaultyAws, network: Network) -> None:
+def test_a_chosen_exporter_address_wins(faulty_aws: FaultyAws, network: Network) -> None:
     web = network.host("web-1")
     discovery = DiscoverySettings(exporter_addresses={web.vpc_id: "192.0.2.7"})
     inventory = Keeping(network, discovery=discovery).refresh().inventory
@@ -271,7 +249,7 @@ def test_a_chosen_exporter_address_wins(aws: FaultyAws, network: Network) -> Non
     assert IPv4Address(int(inventory.interfaces.integers["exporter_address"][row])) == IPv4Address("192.0.2.7")
 
 
-def test_a_refresh_costs_twelve_calls_a_region_and_one_role(aws: FaultyAws, network: Network) -> None:
+def test_a_refresh_costs_twelve_calls_a_region_and_one_role(faulty_aws: FaultyAws, network: Network) -> None:
     keeping = Keeping(network)
     keeping.refresh()
     keeping.refresh()
@@ -284,11 +262,11 @@ def test_a_refresh_costs_twelve_calls_a_region_and_one_role(aws: FaultyAws, netw
 
 
 def test_an_account_that_fails_after_a_restart_keeps_what_the_last_run_read(
-    aws: FaultyAws, network: Network, tmp_path: Path
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
 ) -> None:
     first = Keeping(network, folder=tmp_path / "inventory")
     first.refresh()
-    member_fault(aws, DENIED)
+    member_fault(faulty_aws, DENIED)
     again = Keeping(network, folder=tmp_path / "inventory")
     refresh = again.refresh()
 
@@ -296,7 +274,9 @@ def test_an_account_that_fails_after_a_restart_keeps_what_the_last_run_read(
     assert {problem.kept_from for problem in refresh.problems} == {first.clock.now()}
 
 
-def test_an_account_that_is_not_asked_any_more_leaves_no_file(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_an_account_that_is_not_asked_any_more_leaves_no_file(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     Keeping(network, folder=tmp_path / "inventory").refresh()
     count = len(list((tmp_path / "inventory").glob("*.part")))
     alone = replace(network, member_roles=())
@@ -305,7 +285,9 @@ def test_an_account_that_is_not_asked_any_more_leaves_no_file(aws: FaultyAws, ne
     assert (count, len(list((tmp_path / "inventory").glob("*.part")))) == (4, 2)
 
 
-def test_a_folder_that_cannot_be_written_costs_no_names(aws: FaultyAws, network: Network, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_no_names(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
     refresh = Keeping(network, folder=tmp_path / "file" / "inventory").refresh()
 
@@ -313,7 +295,7 @@ def test_a_folder_that_cannot_be_written_costs_no_names(aws: FaultyAws, network:
 
 
 def test_newer_address_ranges_are_fetched_for_the_next_snapshot(
-    aws: FaultyAws, network: Network, tmp_path: Path
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
 ) -> None:
     newer = tmp_path / "newer.json"
     lines = [{"ip_prefix": "203.0.113.0/24", "service": "S3", "region": "us-east-1"}]

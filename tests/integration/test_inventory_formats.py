@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,39 +11,17 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import DEFAULT_FORMAT, HOME_ACCOUNT, LOG_GROUP, MEMBER_ACCOUNT, SHOP_FORMAT, Network
-from consumer.demo.seeding import seed_network
 from consumer.discovery.formats import UNKNOWN_CACHE_SECONDS, FormatFinder
 from consumer.discovery.settings import DiscoverySettings, LogFormatSettings
 from consumer.errors import Stopped
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.log_format import LogFormat
 from tests.support.clock import ManualClock
-from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
+from tests.support.emulated_estate import DENIED, Fault, FaultyAws
 
 QUERY = "DescribeFlowLogs"
 HOME = Origin(SourceKind.KINESIS, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
 MEMBER = Origin(SourceKind.KINESIS, account=MEMBER_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def network(moto: MotoServer) -> Network:
-    return seed_network(moto.endpoint)
-
-
-@pytest.fixture
-def aws(moto: MotoServer, network: Network, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
-    with FaultyAws(moto.endpoint) as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield endpoint
 
 
 class Finding:
@@ -56,32 +34,32 @@ class Finding:
         self.find = FormatFinder(Sessions(aws), discovery, known, self.clock)
 
 
-def test_the_format_is_asked_of_the_account_that_owns_the_log_group(aws: FaultyAws, network: Network) -> None:
+def test_the_format_is_asked_of_the_account_that_owns_the_log_group(faulty_aws: FaultyAws, network: Network) -> None:
     finding = Finding(network)
 
     assert tuple(finding.find(HOME)) == (SHOP_FORMAT,)
     assert tuple(finding.find(MEMBER)) == (DEFAULT_FORMAT,)
 
 
-def test_an_envelope_without_region_is_looked_for_in_all_regions(aws: FaultyAws, network: Network) -> None:
+def test_an_envelope_without_region_is_looked_for_in_all_regions(faulty_aws: FaultyAws, network: Network) -> None:
     elsewhere = Origin(SourceKind.KINESIS, account=MEMBER_ACCOUNT, region="ap-south-1", log_group=LOG_GROUP)
 
     assert tuple(Finding(network).find(elsewhere)) == (DEFAULT_FORMAT,)
 
 
-def test_a_polled_group_is_asked_for_in_its_own_region_only(aws: FaultyAws, network: Network) -> None:
+def test_a_polled_group_is_asked_for_in_its_own_region_only(faulty_aws: FaultyAws, network: Network) -> None:
     polled = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="eu-central-1", log_group=LOG_GROUP)
 
     assert tuple(Finding(network).find(polled)) == (SHOP_FORMAT,)
-    assert aws.calls[QUERY] == 1
+    assert faulty_aws.calls[QUERY] == 1
 
 
-def test_what_the_user_wrote_down_wins_and_asks_nobody(aws: FaultyAws, network: Network) -> None:
+def test_what_the_user_wrote_down_wins_and_asks_nobody(faulty_aws: FaultyAws, network: Network) -> None:
     rule = LogFormatSettings(log_group=LOG_GROUP, format="${srcaddr} ${dstaddr}", account=HOME_ACCOUNT)
     finding = Finding(network, [rule])
 
     assert tuple(finding.find(HOME)) == (LogFormat(("srcaddr", "dstaddr")),)
-    assert not aws.calls
+    assert not faulty_aws.calls
     assert tuple(finding.find(MEMBER)) == (DEFAULT_FORMAT,), "a rule of another account is not ours"
 
 
@@ -95,16 +73,16 @@ def test_without_aws_only_what_is_written_down_is_known() -> None:
 
 
 def test_an_answer_is_believed_for_a_while_and_an_unknown_group_for_a_short_while(
-    aws: FaultyAws, network: Network
+    faulty_aws: FaultyAws, network: Network
 ) -> None:
     finding = Finding(network, format_cache_seconds=600)
     unknown = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group="/nobody")
     known = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
 
     def calls_for(origin: Origin) -> int:
-        before = aws.calls[QUERY]
+        before = faulty_aws.calls[QUERY]
         finding.find(origin)
-        return aws.calls[QUERY] - before
+        return faulty_aws.calls[QUERY] - before
 
     assert [calls_for(origin) for origin in (known, unknown, known, unknown)] == [1, 1, 0, 0]
     finding.clock.advance(UNKNOWN_CACHE_SECONDS + 1)
@@ -113,8 +91,10 @@ def test_an_answer_is_believed_for_a_while_and_an_unknown_group_for_a_short_whil
     assert calls_for(known) == 1
 
 
-def test_throttling_is_waited_out_before_a_delivery_is_given_up(aws: FaultyAws, network: Network) -> None:
-    aws.fault_of = lambda action, _: (503, "Unavailable", "later") if action == QUERY and aws.calls[QUERY] < 4 else None
+def test_throttling_is_waited_out_before_a_delivery_is_given_up(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: (
+        (503, "Unavailable", "later") if action == QUERY and faulty_aws.calls[QUERY] < 4 else None
+    )
     polled = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
     finding = Finding(network)
 
@@ -123,8 +103,8 @@ def test_throttling_is_waited_out_before_a_delivery_is_given_up(aws: FaultyAws, 
     assert sum(finding.clock.waited) < 60
 
 
-def test_an_outage_holds_a_delivery_for_a_minute_at_most(aws: FaultyAws, network: Network) -> None:
-    aws.fault_of = lambda action, _: (503, "Unavailable", "later")
+def test_an_outage_holds_a_delivery_for_a_minute_at_most(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: (503, "Unavailable", "later")
     polled = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
     finding = Finding(network, format_timeout_seconds=10)
 
@@ -132,8 +112,8 @@ def test_an_outage_holds_a_delivery_for_a_minute_at_most(aws: FaultyAws, network
     assert 6 <= sum(finding.clock.waited) <= 10
 
 
-def test_a_denial_is_unknown_at_once_and_counted(aws: FaultyAws, network: Network) -> None:
-    aws.fault_of = lambda action, _: DENIED if action == QUERY else None
+def test_a_denial_is_unknown_at_once_and_counted(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: DENIED if action == QUERY else None
     finding = Finding(network)
 
     assert tuple(finding.find(MEMBER)) == ()
@@ -141,7 +121,7 @@ def test_a_denial_is_unknown_at_once_and_counted(aws: FaultyAws, network: Networ
     assert finding.clock.waited == []
 
 
-def test_threads_that_want_the_same_group_share_one_look_up(aws: FaultyAws, network: Network) -> None:
+def test_threads_that_want_the_same_group_share_one_look_up(faulty_aws: FaultyAws, network: Network) -> None:
     polled = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
     finding, all_here = Finding(network), threading.Event()
 
@@ -150,16 +130,16 @@ def test_threads_that_want_the_same_group_share_one_look_up(aws: FaultyAws, netw
             all_here.wait(10)
         return None
 
-    aws.fault_of = wait_for_others
+    faulty_aws.fault_of = wait_for_others
     with ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(finding.find, polled) for _ in range(4)]
         all_here.set()
         assert {tuple(answer.result(30)) for answer in answers} == {(SHOP_FORMAT,)}
-    assert aws.calls[QUERY] == 1
+    assert faulty_aws.calls[QUERY] == 1
 
 
 def test_a_look_up_that_hangs_is_given_up_in_time_and_its_answer_is_still_kept(
-    aws: FaultyAws, network: Network
+    faulty_aws: FaultyAws, network: Network
 ) -> None:
     polled = Origin(SourceKind.CLOUDWATCH, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
     release = threading.Event()
@@ -169,7 +149,7 @@ def test_a_look_up_that_hangs_is_given_up_in_time_and_its_answer_is_still_kept(
             release.wait(30)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     finding = Finding(network, format_timeout_seconds=1)
     assert tuple(finding.find(polled)) == ()
 
@@ -178,10 +158,10 @@ def test_a_look_up_that_hangs_is_given_up_in_time_and_its_answer_is_still_kept(
     for thread in late:
         thread.join(30)
     assert tuple(finding.find(polled)) == (SHOP_FORMAT,)
-    assert aws.calls[QUERY] == 1
+    assert faulty_aws.calls[QUERY] == 1
 
 
-def test_a_stop_is_heard_while_a_delivery_is_held(aws: FaultyAws, network: Network) -> None:
+def test_a_stop_is_heard_while_a_delivery_is_held(faulty_aws: FaultyAws, network: Network) -> None:
     finding, release = Finding(network), threading.Event()
 
     def hang(action: str, parameters: dict[str, str]) -> Fault | None:
@@ -189,7 +169,7 @@ def test_a_stop_is_heard_while_a_delivery_is_held(aws: FaultyAws, network: Netwo
         release.wait(30)
         return None
 
-    aws.fault_of = hang
+    faulty_aws.fault_of = hang
     with pytest.raises(Stopped):
         finding.find(HOME)
     release.set()

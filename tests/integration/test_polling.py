@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import GroupLoad, PolledGroup, PollingAgent
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 def test_polling_alone_exports_every_flow_once_starts_no_jvm_and_says_which_group_is_missing(

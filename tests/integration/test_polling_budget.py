@@ -8,7 +8,7 @@ import statistics
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -54,12 +54,6 @@ class CountedCalls:
 
     def count(self, group: str) -> int:
         return len(self.made[group])
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 def keep_positions(folder: Path, groups: Sequence[PolledGroup]) -> None:

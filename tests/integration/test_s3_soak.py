@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,12 +34,6 @@ max_concurrency = 16
 [[queues]]
 queue = "{queue}"
 """
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
 
 
 def test_two_thousand_small_objects_arrive_once_while_the_agent_is_killed_and_started_again(

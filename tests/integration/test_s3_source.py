@@ -25,12 +25,6 @@ from tests.support.parquet_files import parquet_object
 WAIT_SECONDS = 100.0
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
 @pytest.fixture
 def endpoint(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in (
