@@ -78,14 +78,18 @@ class Link:
     @property
     def settles_at(self) -> float:
         """When what was sent last would have come back (monotonic)."""
-        is_there_and_back = self.address is None or _is_loopback(self.address)
-        return float("-inf") if is_there_and_back else self.used_at + SETTLE_SECONDS
+        return self.used_at + SETTLE_SECONDS if self._answers_late else float("-inf")
 
     def expect_answer(self, now: float) -> None:
         """A probe went: give a refusal time to come back."""
         self.state = LinkState.SETTLING
-        if self.address is not None and not _is_loopback(self.address):
+        if self._answers_late:
             self.wake_at = now + SETTLE_SECONDS
+
+    @property
+    def _answers_late(self) -> bool:
+        """On this machine a refusal is known before `send` returns."""
+        return self.address is not None and not _is_loopback(self.address)
 
     def back_off(self, now: float) -> float:
         """Nobody was there: turn to the next address at once, or to the first again after a pause; the seconds."""

@@ -24,13 +24,10 @@ from consumer.export.outgoing import Sent
 from consumer.export.session import Session
 from consumer.export.settings import SMALLEST_MESSAGE, CollectorSettings
 from consumer.export.status import CollectorCounts
-from consumer.export.udp import Bounce, FaultKind, classify
+from consumer.export.udp import ANY_ROOM, Bounce, FaultKind, classify
 
 _BUSY_SECONDS = 0.002
 """Pause after a full device queue: at 1 Gbit/s it drains 180 messages meanwhile."""
-
-_UNKNOWN_ROOM = 1 << 16
-"""Above any datagram."""
 
 _WORDS = {
     FaultKind.REFUSED: "nobody listens at {address} (port unreachable)",
@@ -56,7 +53,7 @@ class Recovery:
         self._schedule = schedule
         self._counts = counts
         self.lost: deque[Sent] = deque()
-        self._room = _UNKNOWN_ROOM
+        self._room = ANY_ROOM
         """What the path takes by the router that was answered last."""
         self.hold_reason = ""
 
@@ -98,7 +95,7 @@ class Recovery:
         with suppress(OSError):  # no route any more: the send will say so
             room = self._link.udp.path_room()
             if room > self._room:
-                self._room = _UNKNOWN_ROOM  # it has become wider: what a router says from now on is news
+                self._room = ANY_ROOM  # it has become wider: what a router says from now on is news
             self._session.message_limit = max(SMALLEST_MESSAGE, min(self._settings.largest_message, room))
 
     def _take_larger(self, bounces: Sequence[Bounce], now: float) -> None:
@@ -107,7 +104,7 @@ class Recovery:
         What was under way meanwhile comes back as well, each message for itself; it has been seen to by then.
         """
         self.learn_limit()
-        room = self._link.udp.path_room()
+        room = self._link.udp.room
         if room < self._room:
             self._room = room
             lost = self._session.take_larger(room, [bounce.head for bounce in bounces if bounce.head], now)

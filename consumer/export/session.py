@@ -141,7 +141,7 @@ class Session:
         """Data messages of `domain` went, with so many records."""
         self._remember(sent)
         following = (sent.sequence + record_count) & SEQUENCE_MASK
-        if (following - self.sequences.get(domain, 0)) & SEQUENCE_MASK < _HALF:  # else sent again, out of turn
+        if self._is_ahead(domain, following):  # else sent again, out of turn
             self.sequences[domain] = following
         self._announcements[domain].messages_left -= sent.message_count
 
@@ -215,10 +215,11 @@ class Session:
     def _are_ahead(self, heads: Sequence[bytes]) -> bool:
         """Refused messages that are not remembered: true when they wait to be sent again already (their numbers are
         not behind us: the refusal of a later message of a burst comes later), else they are older than all we know."""
-        return all(
-            (number - self.sequences.get(domain, 0)) & SEQUENCE_MASK < _HALF
-            for domain, number, _ in filter(None, map(_identity, heads))
-        )
+        return all(self._is_ahead(domain, number) for domain, number, _ in filter(None, map(_identity, heads)))
+
+    def _is_ahead(self, domain: int, number: int) -> bool:
+        """Not behind the number of the domain's next message, modulo 2³²."""
+        return (number - self.sequences.get(domain, 0)) & SEQUENCE_MASK < _HALF
 
 
 def _first_named(recent: Sequence[Sent], heads: Sequence[bytes], now: float) -> int | None:

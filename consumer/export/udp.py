@@ -45,7 +45,7 @@ BURST_BYTES = 65_507
 _NO_OFFLOAD = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 """Answers to a burst that say nothing about its datagrams: no checksum offload on the way (EIO), IPsec, an MTU below
 the segment (EINVAL, of late EMSGSIZE). Sent one by one they go, or fail for a reason of their own."""
-_ANY_ROOM = 1 << 16
+ANY_ROOM = 1 << 16
 """Above any datagram."""
 _SEND_BUFFER_BYTES = 1 << 20
 _BOUNCE_BYTES = 64
@@ -116,7 +116,7 @@ class UdpSocket:
         self._may_offload = may_offload
         self._socket: socket.socket | None = None
         self._family = socket.AF_UNSPEC
-        self.room = _ANY_ROOM
+        self.room = ANY_ROOM
         """Octets a datagram may have on this way, by what was known when `path_room` was asked last."""
         self.allows_fragments = False
         self.has_offload = False

@@ -660,9 +660,13 @@ class Path:
             bounced.clear()
             return found
 
+        def path_room(udp: UdpSocket) -> int:
+            udp.room = self.known_room
+            return udp.room
+
         monkeypatch.setattr(UdpSocket, "sender", sender)
         monkeypatch.setattr(UdpSocket, "bounces", bounces)
-        monkeypatch.setattr(UdpSocket, "path_room", lambda udp: self.known_room)
+        monkeypatch.setattr(UdpSocket, "path_room", path_room)
 
 
 def test_a_path_that_gets_narrower_costs_no_record_and_lowers_the_size_of_what_follows(
