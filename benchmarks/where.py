@@ -1,10 +1,11 @@
-"""Where a record's time goes: the whole job of whole_job.py once more, with a clock at every step of its way.
+"""Where a record's time goes: the whole job of whole_job.py or objects.py, with a clock at every step of its way.
 
 Belongs here: which steps there are, and their own time, without that of the steps they call. Does not: the whole job
-(whole_job.py), whose first deliveries also pay for what is seen for the first time (names, vocabulary): here all of
-that is known before the clock starts. The clocks themselves take some 5 ns a record.
+(whole_job.py, objects.py), whose first deliveries also pay for what is seen for the first time (names, vocabulary):
+here all of that is known before the clock starts, except what an object's own dictionaries hold. The clocks themselves
+take some 5 ns a record, 20 in Parquet.
 
-    python -m benchmarks.where [--records 100000] [--fields v2] [--mixed]
+    python -m benchmarks.where [--source envelopes|text|parquet] [--records 100000] [--fields v2] [--mixed]
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import wraps
+from functools import partial, wraps
+from inspect import isgeneratorfunction
 from statistics import median
 from typing import Any
 from unittest.mock import patch
 
+from benchmarks import objects
 from benchmarks.drain import Drain
-from benchmarks.generate import FORMATS, envelopes
+from benchmarks.generate import FORMATS, envelopes, lines
 from benchmarks.whole_job import Ledger, inventory_of_estate, no_rejects
 from consumer import pipeline
 from consumer.assembly import Outlet, build_lanes, warm_up
 from consumer.clock import SystemClock
-from consumer.decode import cut, envelope, text
+from consumer.decode import columns, cut, decoder, envelope, text
+from consumer.decode.parquet import ColumnReader
 from consumer.decode.parser import Parser
 from consumer.encode import records, sorting
 from consumer.encode.activity import ActiveInterfaces
@@ -39,16 +43,56 @@ from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings
 from consumer.export.udp import UdpSocket
 from consumer.model.delivery import Delivery, Origin, SourceKind
+from consumer.model.log_format import LogFormat
+from consumer.parquet import column, encodings, page
 from consumer.select import log_status
+from consumer.sources.cutters import TextCutter
+from consumer.sources.objects import _Unpacked
 
 EVENTS_EACH = 4_000
-ROUNDS = 3
-STEPS: tuple[tuple[str, Any, str], ...] = (
-    ("decode: gunzip", envelope, "gunzip"),
-    ("decode: events cut out of the envelope", cut, "cut_events"),
-    ("decode: head of the envelope, arrays", envelope, "read_regular"),
+ENVELOPE_ROUNDS, OBJECT_ROUNDS = 3, 15
+Steps = tuple[tuple[str, Any, str], ...]
+"""Step, and the function whose time it is: owner and name."""
+Deliveries = Callable[[], Iterator[Delivery]]
+_PARSED: Steps = (
     ("decode: text to columns", text, "parse_lines"),
     ("decode: arrays of the batch", Parser, "parse"),
+)
+FIRST_STEPS: dict[str, Steps] = {
+    "envelopes": (
+        ("decode: gunzip", envelope, "gunzip"),
+        ("decode: events cut out of the envelope", cut, "cut_events"),
+        ("decode: head of the envelope, arrays", envelope, "read_regular"),
+        *_PARSED,
+    ),
+    "text": (
+        ("object: gunzip", _Unpacked, "_gunzip"),
+        ("object: cut into chunks", TextCutter, "cut"),
+        ("object: around it", objects, "read_object"),
+        ("decode: chunk with a margin", decoder, "plain"),
+        ("decode: lines cut", cut, "split_lines"),
+        *_PARSED,
+    ),
+    "parquet": (
+        ("object: gunzip", page, "_gunzip"),
+        ("object: page headers", page.ColumnBytes, "read_header"),
+        ("object: pages", column, "next_page"),
+        ("object: runs of levels and indices", encodings, "read_runs"),
+        ("object: plain numbers", encodings, "plain_numbers"),
+        ("object: plain strings", encodings, "plain_strings"),
+        ("object: around it", objects, "read_object"),
+        ("decode: addresses", columns, "read_addresses"),
+        ("decode: addresses of dictionaries", columns, "learn_addresses"),
+        ("decode: strings of dictionaries", columns, "intern_values"),
+        ("decode: addresses by index", columns, "place_addresses"),
+        ("decode: strings by index", columns, "place_strings"),
+        ("decode: numbers", columns, "place_numbers"),
+        ("decode: numbers by index", columns, "place_listed_numbers"),
+        ("decode: columns to rows", columns, "turn"),
+        ("decode: around it", ColumnReader, "read"),
+    ),
+}
+STEPS: Steps = (
     ("select: kernel", log_status, "select_rows"),
     ("select: around it", pipeline, "reportable_rows"),
     ("enrich: kernel", kernels, "join_rows"),
@@ -63,18 +107,20 @@ STEPS: tuple[tuple[str, Any, str], ...] = (
     ("export: around it", ExportingProcess, "send"),
     ("between the stages", pipeline.Pipeline, "process"),
 )
-"""Step, and the function whose time it is: owner and name."""
 
 
 class Watch:
-    """The time of every step in every delivery, in ns. Mutable."""
+    """The time of every step in every turn (an envelope, or an object), in ns. Mutable."""
 
-    def __init__(self) -> None:
-        self.deliveries: list[dict[str, int]] = []
+    def __init__(self, steps: Steps) -> None:
+        self.turns: list[dict[str, int]] = []
+        self._steps = steps
         self._inner = [0]
 
     def around(self, step: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call`, timed."""
+        """`call`, timed; of a generator, every step it makes."""
+        if isgeneratorfunction(call):
+            return self._around_each(step, call)
 
         @wraps(call)
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -86,26 +132,45 @@ class Watch:
                 spent = time.perf_counter_ns() - began
                 inner = self._inner.pop()
                 self._inner[-1] += spent
-                self.deliveries[-1][step] += spent - inner
+                self.turns[-1][step] += spent - inner
+
+        return timed
+
+    def _around_each(self, step: str, call: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        @wraps(call)
+        def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            following = self.around(step, partial(next, call(*args, **kwargs), self))
+            while (found := following()) is not self:
+                yield found
 
         return timed
 
     def on_every_step(self, stack: ExitStack) -> None:
         """Put the clocks in place as long as `stack` is open."""
-        for step, owner, name in STEPS:
+        for step, owner, name in self._steps:
             stack.enter_context(patch.object(owner, name, self.around(step, getattr(owner, name))))
 
-    def next_delivery(self) -> None:
-        """What is timed from now on is another delivery's."""
-        self.deliveries.append({step: 0 for step, _, _ in STEPS})
+    def next_turn(self) -> None:
+        """What is timed from now on is another turn's."""
+        self.turns.append({step: 0 for step, _, _ in self._steps})
 
 
-def measure(fields: str, record_count: int, *, is_mixed: bool) -> tuple[Watch, list[int]]:
-    """Steps of every delivery, and the ns of whole deliveries without the clocks."""
-    log_format, inventory, clock = FORMATS[fields], inventory_of_estate(), SystemClock()
-    origin = Origin(SourceKind.KINESIS, region="eu-central-1", stream="bench", shard="shardId-0")
-    packed = envelopes(record_count, log_format, events_each=EVENTS_EACH, is_mixed=is_mixed)
-    deliveries = [Delivery(origin, (payload,), 0.0) for payload in packed]
+def turns_of(source: str, record_count: int, log_format: LogFormat, *, is_mixed: bool) -> tuple[list[Deliveries], int]:
+    """(what makes the deliveries of each turn, records of a turn)."""
+    if source == "envelopes":
+        origin = Origin(SourceKind.KINESIS, region="eu-central-1", stream="bench", shard="shardId-0")
+        packed = envelopes(record_count, log_format, events_each=EVENTS_EACH, is_mixed=is_mixed)
+        singles: list[Deliveries] = [partial(iter, [Delivery(origin, (payload,), 0.0)]) for payload in packed]
+        return singles * ENVELOPE_ROUNDS, EVENTS_EACH
+    pack = objects.parquet_object if source == "parquet" else objects.text_object
+    content = pack(list(lines(record_count, log_format)), log_format)
+    whole: Deliveries = partial(objects.deliveries, content)
+    return [whole] * OBJECT_ROUNDS, record_count
+
+
+def measure(source: str, turns: list[Deliveries], log_format: LogFormat) -> tuple[Watch, list[int]]:
+    """Steps of every turn, and the ns of whole turns without the clocks."""
+    inventory, clock = inventory_of_estate(), SystemClock()
     warm_up()
     gc.freeze()
     with Drain(cpu=1) as drain, ExitStack() as stack:
@@ -121,37 +186,40 @@ def measure(fields: str, record_count: int, *, is_mixed: bool) -> tuple[Watch, l
             clock=clock,
             abort=threading.Event(),
         )
-        for delivery in deliveries:
-            job.process(delivery)
         bare = []
-        for delivery in deliveries * ROUNDS:
+        for deliveries in turns * 2:  # names and caches are known after the first time
             began = time.perf_counter_ns()
-            job.process(delivery)
+            for delivery in deliveries():
+                job.process(delivery)
             bare.append(time.perf_counter_ns() - began)
-        watch = Watch()
+        watch = Watch(FIRST_STEPS[source] + STEPS)
         watch.on_every_step(stack)
-        for delivery in deliveries * ROUNDS:
-            watch.next_delivery()
-            job.process(delivery)
-    return watch, bare
+        for deliveries in turns:
+            watch.next_turn()
+            for delivery in deliveries():
+                job.process(delivery)
+    return watch, bare[len(turns) :]
 
 
 def main() -> None:
-    """Print the table: medians and minima over the deliveries."""
+    """Print the table: medians and minima over the turns."""
     options = argparse.ArgumentParser(description="ns a record of every step of the whole job")
+    options.add_argument("--source", choices=sorted(FIRST_STEPS), default="envelopes")
     options.add_argument("--records", type=int, default=100_000)
     options.add_argument("--fields", choices=sorted(FORMATS), default="v2")
     options.add_argument("--mixed", action="store_true", help="all interfaces in every envelope")
     asked = options.parse_args()
     os.sched_setaffinity(0, {0})
-    watch, bare = measure(asked.fields, asked.records, is_mixed=asked.mixed)
+    log_format = FORMATS[asked.fields]
+    turns, count = turns_of(asked.source, asked.records, log_format, is_mixed=asked.mixed)
+    watch, bare = measure(asked.source, turns, log_format)
     print(f"{'ns a record':42}{'median':>8}{'least':>8}")
-    for step, _, _ in STEPS:
-        times = [delivery[step] / EVENTS_EACH for delivery in watch.deliveries]
+    for step in watch.turns[0]:
+        times = [turn[step] / count for turn in watch.turns]
         print(f"{step:42}{median(times):8.1f}{min(times):8.1f}")
-    sums = [sum(delivery.values()) / EVENTS_EACH for delivery in watch.deliveries]
+    sums = [sum(turn.values()) / count for turn in watch.turns]
     print(f"{'all steps':42}{median(sums):8.1f}{min(sums):8.1f}")
-    print(f"{'the same without clocks':42}{median(bare) / EVENTS_EACH:8.1f}{min(bare) / EVENTS_EACH:8.1f}")
+    print(f"{'the same without clocks':42}{median(bare) / count:8.1f}{min(bare) / count:8.1f}")
 
 
 if __name__ == "__main__":
