@@ -238,5 +238,6 @@ def _reject_keys(origin: Origin, rejects: Sequence[Reject]) -> list[tuple[str | 
 
 def _kept(selection: Selection, tally: Tally) -> Rows:
     """The rows to go on with; the others are counted."""
-    tally.dropped.update(selection.dropped)
+    if selection.dropped:
+        tally.dropped.update(selection.dropped)
     return selection.rows

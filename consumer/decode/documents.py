@@ -100,17 +100,18 @@ def refine(envelope: Mapping[str, object], origin: Origin) -> Origin:
     The system fields beat the owner: they name the source account of a centralised log group
     (PutSubscriptionFilter: emitSystemFields). A subscription has no region otherwise.
     """
-
-    def said(*names: str) -> str | None:
-        return next((value for name in names if isinstance(value := envelope.get(name), str) and value), None)
-
     return replace(
         origin,
-        account=said("@aws.account", "owner") or origin.account,
-        region=said("@aws.region") or origin.region,
-        log_group=said("logGroup") or origin.log_group,
-        log_stream=said("logStream") or origin.log_stream,
+        account=_said(envelope, "@aws.account") or _said(envelope, "owner") or origin.account,
+        region=_said(envelope, "@aws.region") or origin.region,
+        log_group=_said(envelope, "logGroup") or origin.log_group,
+        log_stream=_said(envelope, "logStream") or origin.log_stream,
     )
+
+
+def _said(envelope: Mapping[str, object], name: str) -> str:
+    value = envelope.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def kind_fault(envelope: Mapping[str, object]) -> Fault | None:

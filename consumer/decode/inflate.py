@@ -53,9 +53,9 @@ def gunzip(payload: bytes) -> Text | str:
     reader = isal_zlib._GzipReader(payload, _BLOCK_BYTES)  # type: ignore[arg-type]  # takes bytes, too
     room = min(max(int.from_bytes(payload[-4:], "little"), len(payload)), TEXT_LIMIT_BYTES) + 1
     data = np.empty(room + MARGIN_BYTES, dtype=np.uint8)
-    size = 0
+    view, size = data.data, 0
     try:
-        while read := reader.readinto(memoryview(data)[size:room]):  # type: ignore[arg-type]
+        while read := reader.readinto(view[size:room]):
             size += read
             if size > TEXT_LIMIT_BYTES:
                 return "too_large"
@@ -63,7 +63,7 @@ def gunzip(payload: bytes) -> Text | str:
                 room = min(2 * room + _GUESS_BYTES, TEXT_LIMIT_BYTES + 1)
                 larger = np.empty(room + MARGIN_BYTES, dtype=np.uint8)
                 larger[:size] = data[:size]
-                data = larger
+                data, view = larger, larger.data
     except _GZIP_FAULTS:
         return "bad_gzip"
     data[size : size + MARGIN_BYTES] = 0

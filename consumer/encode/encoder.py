@@ -83,6 +83,12 @@ def _rounded(count: int) -> int:
     return 1 << max(count - 1, 0).bit_length()
 
 
+def _message_columns(room: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Starts, record counts and template ids of so many messages."""
+    starts, record_counts, template_ids = np.empty((3, room), dtype=np.int64)
+    return starts, record_counts, template_ids
+
+
 class Encoder:
     """Mutable, one per lane and collector key, used by one thread at a time.
 
@@ -104,7 +110,7 @@ class Encoder:
         self._nexts = np.zeros(sorting.KEY_COUNT, dtype=np.int64)
         self._strings = np.zeros((len(MAPPING), 2), dtype=np.uint64)
         self._keys = self._ordered = np.zeros(0, dtype=np.int64)
-        self._columns = np.empty((3, 1), dtype=np.int64)
+        self._columns = _message_columns(1)
         self._slabs = Slabs()
 
     def encode(
@@ -119,7 +125,7 @@ class Encoder:
         last = self._plan(batch, joined)
         plan = last.plan
         meanings = self._classify(batch, rows, plan)
-        codes = np.flatnonzero(self._counts).tolist()
+        codes = self._counts.nonzero()[0].tolist()
         ordered = rows
         if len(codes) > 1:
             ordered = self._ordered
@@ -169,8 +175,8 @@ class Encoder:
     def _new_output(self, rows: int, message_limit: int) -> _Output:
         """Each record may need a message of its own, so room for that is taken; memory never touched costs nothing."""
         slab, begin = self._slabs.take(_rounded(rows) * self._settings.message_size + records.MARGIN_BYTES)
-        if self._columns.shape[1] <= rows:
-            self._columns = np.empty((3, _rounded(rows) + 1), dtype=np.int64)
+        if len(self._columns[0]) <= rows:
+            self._columns = _message_columns(_rounded(rows) + 1)
         message_size = min(self._settings.message_size, max(message_limit, self._smallest))
         return _Output(message_size, slab, begin, begin, *self._columns)
 

@@ -117,6 +117,7 @@ def _unwritten(words, rows, columns, bases, sizes, found):  # type: ignore[no-un
 
 Reference = tuple[str, tuple[NameColumn, ...]]
 """A table, and what is taken from each row of it."""
+_NOT_ASKED: tuple[Sequence[Reference], NDArray[np.uint64]] = ((), np.zeros(0, dtype=np.uint64))
 
 
 class NameStore:
@@ -131,16 +132,24 @@ class NameStore:
         self.blobs = NO_BLOBS
         self._tables: dict[str, EntityTable] = {}
         self._bases: dict[Reference, int] = {}
+        self._last = _NOT_ASKED
+        """References asked for last, and their bases: mostly the same list again."""
         self._used = 0
         self._found = np.zeros((0, 2), dtype=np.uint64)
 
     def use(self, tables: Mapping[str, EntityTable]) -> None:
         """Tables of the batch at hand; forgets everything when one is not the one of before."""
-        if any(self._tables.get(name) is not table for name, table in tables.items()):
-            self._tables = dict(tables)
-            self._bases.clear()
-            self._used = 0
-            self.blobs = NO_BLOBS
+        for name, table in tables.items():
+            if self._tables.get(name) is not table:
+                self._forget(tables)
+                return
+
+    def _forget(self, tables: Mapping[str, EntityTable]) -> None:
+        self._tables = dict(tables)
+        self._bases.clear()
+        self._last = _NOT_ASKED
+        self._used = 0
+        self.blobs = NO_BLOBS
 
     def write(
         self, references: Sequence[Reference], columns: NDArray[np.uint64], words: NDArray[np.uint64], rows: Rows
@@ -166,6 +175,9 @@ class NameStore:
 
     def _prepare(self, references: Sequence[Reference]) -> NDArray[np.uint64]:
         """Number of the blob of row 0 of each."""
+        asked, bases = self._last
+        if asked is references:
+            return bases
         missing = [one for one in dict.fromkeys(references) if one not in self._bases]
         if missing:
             old, count = self.blobs, sum(self._tables[table].row_count for table, _ in self._bases)
@@ -175,7 +187,9 @@ class NameStore:
             starts, sizes = (np.zeros(count, dtype=np.int64) for _ in range(2))  # pages never used cost nothing
             starts[: len(old.starts)], sizes[: len(old.sizes)] = old.starts, old.sizes
             self.blobs = Blobs(old.arena, starts, sizes)
-        return np.array([self._bases[one] for one in references], dtype=np.uint64)
+        bases = np.array([self._bases[one] for one in references], dtype=np.uint64)
+        self._last = references, bases
+        return bases
 
     def _write_some(
         self, numbers: NDArray[np.int64], base: int, table: EntityTable, columns: tuple[NameColumn, ...]

@@ -26,9 +26,13 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         self.lines += other.lines
         self.exported += other.exported
-        self.dropped.update(other.dropped)
-        self.quarantined.update(other.quarantined)
-        self.payloads.update(other.payloads)
+        for mine, more in (
+            (self.dropped, other.dropped),
+            (self.quarantined, other.quarantined),
+            (self.payloads, other.payloads),
+        ):
+            if more:  # mostly there is nothing, and a Counter takes long to add that
+                mine.update(more)
         return self
 
     @property

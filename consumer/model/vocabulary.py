@@ -71,6 +71,8 @@ class Vocabulary:
         self.sizes[0] = 1
         self.table: NDArray[np.uint64] = np.zeros((_FIRST_SLOT_COUNT, 4), dtype=np.uint64)
         self.used: NDArray[np.int64] = np.array([1, 1], dtype=np.int64)
+        self._answers: dict[bytes, tuple[int, int]] = {}
+        """What `find` was asked: the id, or 0 and how many ids there were. Each batch asks for the same few."""
 
     @property
     def count(self) -> int:
@@ -85,7 +87,10 @@ class Vocabulary:
         """Id of `value`, None when it was never interned. The empty string is null, 0."""
         if not value:
             return 0
-        number, _ = self._locate(value, hash_of(value))
+        number, count = self._answers.get(value, (0, 0))
+        if not number and count != self.count:
+            number, _ = self._locate(value, hash_of(value))
+            self._answers[value] = number, self.count
         return number or None
 
     def intern(self, value: bytes) -> int:

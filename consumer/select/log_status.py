@@ -40,6 +40,8 @@ def reportable_rows(batch: FlowBatch) -> Selection:
         rows,
         counts,
     )
+    if kept == len(rows):
+        return Selection(rows)
     dropped = {reason: count for reason, count in zip(_REASONS, counts.tolist(), strict=True) if count}
     return Selection(rows[:kept], Counter(dropped))
 
