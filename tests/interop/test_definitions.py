@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from consumer.collect.look import MARK, SOURCE, ways_to_look
+from consumer.decode.fields import FIELDS, Family
 from consumer.encode.catalogue import catalogue
 from consumer.encode.definitions.collectors import COLLECTORS
 from consumer.encode.definitions.parts import snake_case
@@ -179,6 +180,21 @@ def test_the_lua_script_makes_tshark_name_every_string_of_every_flow(tmp_path: P
     flows = flows_of(output)
     assert named(flows) == named_in(content)
     assert "Malformed" not in output
+
+
+def test_tshark_reads_a_format_with_every_field_whose_template_is_longer_than_it_takes_by_itself(
+    tmp_path: Path,
+) -> None:
+    names = [name for name, field in FIELDS.items() if field.family is not Family.TRANSIT_GATEWAY]
+    known = {"srcaddr": "10.0.0.1", "dstaddr": "10.0.0.2", "srcport": "4711", "instance-tag-2": "b%C3%BChne%2F1"}
+    line = " ".join(known.get(name, "1.2.3.4" if name.startswith("pkt-") and "addr" in name else "7") for name in names)
+    (tmp_path / "flows.log").write_text(f"{' '.join(names)}\n{line}\n")
+    with receiver() as opened:
+        replay(tmp_path / "flows.log", opened.address, pen=PEN)
+        file = capture(opened, tmp_path / "flows.pcap")
+    shown = ("-T", "fields", "-e", "cflow.srcaddr", "-e", "cflow.srcport", "-e", "vpcflow.ec2_instance_tag2")
+    seen = tshark(write_definitions("tshark", tmp_path), file, *shown, "-Y", "cflow.srcport")
+    assert seen.split() == ["10.0.0.1", "4711", "bühne/1"]
 
 
 def test_the_names_can_be_filtered_and_the_flow_is_told_by_its_ends(tmp_path: Path) -> None:
