@@ -1,7 +1,8 @@
 """Log events out of any JSON: every layout that the kernel in cut.py does not read at a glance.
 
-Belongs here: envelopes laid out otherwise (escapes, other order, extractedFields), what `aws logs filter-log-events`
-prints, a Lambda event, our own dead letter. Does not: unpacking (inflate.py), lines (text.py).
+Belongs here: envelopes laid out otherwise (escapes, other order, extractedFields), what the `aws logs` commands print,
+what Firehose and queries leave in buckets, records of streams with an envelope inside, our own dead letter. Does not:
+unpacking (inflate.py), lines (text.py).
 Python per event, so slow on purpose: CloudWatch's own layout never comes here.
 """
 
@@ -28,6 +29,7 @@ CloudWatch's own layout makes no objects and knows no such limit."""
 _FIELD_OF = {name.replace("-", ""): name for name in FIELDS}
 """`accountid` → `account-id`: log transformers write `accountId` (parseVPC), Parquet `account_id`."""
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_BETWEEN_DOCUMENTS = re.compile(rb'\n(?=[{[])|(?<=})(?={"[A-Za-z@_])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +80,84 @@ def has_too_many_values(text: bytes) -> bool:
     return text.count(b",") + text.count(b"{") + text.count(b"[") > VALUE_LIMIT
 
 
+def documents_of(raw: bytes) -> Iterator[tuple[object, bytes]]:
+    """The documents of a text that is more than one, each with its bytes; ValueError in place of what is none.
+
+    One begins with its line, or right behind another (Firehose puts no line end between them): behind `{"` stands a
+    letter then, which nothing does that follows the end of a string.
+    """
+    for text in _BETWEEN_DOCUMENTS.split(raw):
+        try:
+            yield load_json(text), text
+        except ValueError as error:
+            line, _, rest = text.partition(b"\n")
+            try:
+                yield load_json(line), line
+            except ValueError:
+                rest = text
+            if rest.strip():
+                yield error, rest
+
+
 def read_document(document: object, origin: Origin) -> Iterator[Part]:
     """The parts of one JSON document that stands alone."""
-    if not isinstance(document, dict):
+    if isinstance(document, list):
+        yield from _listed(document, origin)
+    elif not isinstance(document, dict):
         yield Fault("not_an_envelope")
     elif "messageType" in document or "logEvents" in document:
         yield from read_envelope(document, origin)
     elif isinstance(document.get("events"), list):
         yield from _filtered_events(document["events"], origin)
+    elif isinstance(document.get("results"), list):
+        yield from _listed([_query_result(row) for row in document["results"]], origin)
+    elif isinstance(packed := document.get("Records", document.get("records")), list):
+        yield from _all_or_none([_stream_record(record, origin) for record in packed])
     elif isinstance(document.get("awslogs"), dict):
-        yield _lambda_event(document["awslogs"], origin)
+        yield _packed(document["awslogs"].get("data"), origin)
     elif "reason" in document and ("line" in document or "line_base64" in document):
         yield _dead_letter(document, origin)
+    elif "message" in document or _is_record(document):
+        yield from _filtered_events([document], origin)
     else:
         yield Fault("not_an_envelope")
+
+
+def _listed(found: list[object], origin: Origin) -> Iterator[Part]:
+    """Many documents in one: what `--query` and `jq` make of log events. A text is a message."""
+    parts: list[Part] = []
+    for item in found:
+        document = {"message": item} if isinstance(item, str) else item
+        for part in [Fault("not_an_envelope")] if isinstance(item, list) else read_document(document, origin):
+            parts.append(_kept(part, item))
+    yield from _all_or_none(parts)
+
+
+def _kept(part: Part, item: object) -> Part:
+    """The part; a fault keeps the item alone, not all of the payload."""
+    return replace(part, payload=_json(item)) if isinstance(part, Fault) and part.payload is None else part
+
+
+def _all_or_none(parts: list[Part]) -> list[Part]:
+    """The parts; one fault where none of them is what we read: then the whole is something else."""
+    if not parts:
+        return [Fault("empty", is_expected=True)]
+    is_foreign = all(isinstance(part, Fault) and part.reason == "not_an_envelope" for part in parts)
+    return [Fault("not_an_envelope")] if is_foreign else parts
+
+
+def _is_record(document: Mapping[str, object]) -> bool:
+    """True for a flow log record with its fields by name; other logs have a source address, but not both."""
+    fields = {_field_of(key) for key in document}
+    return {"srcaddr", "dstaddr"} <= fields
+
+
+def _query_result(row: object) -> object:
+    """A row of CloudWatch Logs Insights (GetQueryResults): the message, or the fields that the query named."""
+    cells = [cell for cell in row if isinstance(cell, dict)] if isinstance(row, list) else []
+    pairs = [(cell.get("field"), cell.get("value")) for cell in cells]
+    named = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
+    return named.get("@message", named)
 
 
 def refine(envelope: Mapping[str, object], origin: Origin) -> Origin:
@@ -190,7 +256,7 @@ def _message(item: object) -> tuple[bytes, LogFormat | None]:
 
     Something that is no log event at all becomes a line of its JSON: it will fit no format and be quarantined alone.
     """
-    message = item.get("message") if isinstance(item, dict) else None
+    message = item.get("message", item) if isinstance(item, dict) else None
     if isinstance(message, str):
         if not message.lstrip().startswith("{"):
             return _bytes(message), None
@@ -212,11 +278,16 @@ def _named_fields(value: object) -> tuple[bytes, LogFormat] | None:
     """
     if not isinstance(value, dict):
         return None
-    known = {key: _FIELD_OF.get(key.replace("-", "").replace("_", "").lower()) for key in value}
+    known = {key: _field_of(key) for key in value}
     named = [(name or key, value[key]) for key, name in known.items() if name or _NAME.fullmatch(key)]
     if not any(known.values()) or len({name for name, _ in named}) < len(named):
         return None
     return b" ".join(_token(token) for _, token in named), LogFormat(tuple(name for name, _ in named))
+
+
+def _field_of(key: str) -> str | None:
+    """The field that a key names, however it is spelled."""
+    return _FIELD_OF.get(key.replace("-", "").replace("_", "").lower())
 
 
 def _token(value: object) -> bytes:
@@ -238,14 +309,22 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _lambda_event(awslogs: Mapping[str, object], origin: Origin) -> Part:
-    """What a subscription gives a Lambda function: the same gzip envelope, as base64 text."""
-    data = awslogs.get("data")
+def _packed(data: object, origin: Origin) -> Part:
+    """What a record of a stream or an event of a Lambda function carries as base64: the same gzip envelope."""
     try:
         packed = base64.b64decode(data, validate=True) if isinstance(data, str) else b""
     except (binascii.Error, ValueError):
         return Fault("not_an_envelope")
     return Nested(packed, origin) if packed else Fault("not_an_envelope")
+
+
+def _stream_record(record: object, origin: Origin) -> Part:
+    """A record of GetRecords (`Data`), of a Lambda function's event (`kinesis`) or of Firehose's (`data`)."""
+    if not isinstance(record, dict):
+        return Fault("not_an_envelope")
+    inner = record.get("kinesis")
+    data = inner.get("data") if isinstance(inner, dict) else record.get("Data", record.get("data"))
+    return _kept(_packed(data, origin), record)
 
 
 def _dead_letter(entry: Mapping[str, object], origin: Origin) -> Part:

@@ -9,7 +9,7 @@ is the gzip of one such object.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -21,6 +21,7 @@ from consumer.decode.documents import (
     Fault,
     Nested,
     Part,
+    documents_of,
     has_too_many_values,
     kind_fault,
     load_json,
@@ -118,14 +119,14 @@ def _bounded(payload: bytes) -> Text | str:
 
 
 def _read_json(raw: bytes, origin: Origin, depth: int) -> Iterator[Lines | Text | Fault]:
-    """One JSON document, or one a line."""
+    """One JSON document, or many."""
     if has_too_many_values(raw):
         yield Fault("too_large")
         return
     try:
         parts = list(read_document(load_json(raw), origin))
     except ValueError:
-        parts = list(_json_lines(raw, origin))
+        parts = list(_documents(raw, origin))
     for part in _joined(parts):
         if isinstance(part, Nested):
             yield from _read_nested(part, depth + 1)
@@ -147,23 +148,19 @@ def _read_nested(nested: Nested, depth: int) -> Iterator[Lines | Text | Fault]:
             yield part
 
 
-def _json_lines(raw: bytes, origin: Origin) -> Iterator[Part]:
-    """A document a line: envelopes, or our own dead letter. When already the first is none, nothing is."""
-    for number, line in enumerate(raw.split(b"\n")):
-        if not line.strip():
-            continue
-        try:
-            document = load_json(line)
-        except ValueError:
-            if number == 0:
-                yield Fault("not_json")
-                return
-            yield Fault("not_json", payload=line)
-        else:
+def _documents(raw: bytes, origin: Origin) -> Iterator[Part]:
+    """Many documents: envelopes, or our own dead letter. When already the first is none, nothing is."""
+    for number, (document, text) in enumerate(documents_of(raw)):
+        if not isinstance(document, ValueError):
             yield from (
-                Fault(part.reason, part.is_expected, line) if isinstance(part, Fault) else part
+                replace(part, payload=text) if isinstance(part, Fault) and part.payload is None else part
                 for part in read_document(document, origin)
             )
+        elif number:
+            yield Fault("not_json", payload=text)
+        else:
+            yield Fault("not_json")
+            return
 
 
 def _joined(parts: list[Part]) -> Iterator[Part]:

@@ -13,6 +13,10 @@ JSON_LIMIT_BYTES = 64 << 20
 _JSON_CHUNKS = 8
 """JSON lines are cut once so many chunks of them were read."""
 _BLANKS = b" \t\r"
+_LEADING = b"\xef\xbb\xbf \t\r\n"
+_BETWEEN_JSON = (b"\n{", b'}{"message')
+"""A document ends in front of its `{`: JSON lines, and what Firehose puts back to back (`{"messageType":…}{"mess…`). A
+letter behind `{"` means that no string ended there."""
 
 
 @dataclass(slots=True)
@@ -75,20 +79,23 @@ class TextCutter:
 
 @dataclass(slots=True)
 class JsonCutter:
-    """Whole when small; JSON lines are cut where a line begins with `{`. `is_over`: too large, nothing more is read."""
+    """Whole when small; many documents are cut between two of them, a list never. `is_over`: too large, nothing more is
+    read."""
 
     end: int
     chunk_bytes: int
     is_over: bool = False
     _kept: bytearray = field(default_factory=bytearray)
     _searched: int = 0
+    _is_list: bool = False
 
     def cut(self, block: bytes) -> Iterator[bytes]:
+        if not self._kept:
+            self._is_list = block.lstrip(_LEADING)[:1] == b"["
         self._kept += block
         limit = _JSON_CHUNKS * self.chunk_bytes
         while len(self._kept) > limit:
-            stop = self._kept.rfind(b"\n{", 0, limit) + 1
-            stop = stop or self._kept.find(b"\n{", max(limit - 1, self._searched - 1)) + 1
+            stop = 0 if self._is_list else self._stop(limit)
             if not stop:
                 self._searched = len(self._kept)
                 if self._searched > JSON_LIMIT_BYTES:
@@ -96,6 +103,14 @@ class JsonCutter:
                     self.is_over = True
                 return
             yield self._take(stop)
+
+    def _stop(self, limit: int) -> int:
+        """Where the last document that begins before `limit` begins, else the first one behind it; 0 = nowhere."""
+        before = max(self._kept.rfind(between, 0, limit) for between in _BETWEEN_JSON) + 1
+        if before:
+            return before
+        first = [self._kept.find(text, max(limit, self._searched) - len(text)) + 1 for text in _BETWEEN_JSON]
+        return min(filter(None, first), default=0)
 
     def _take(self, size: int) -> bytes:
         payload = bytes(self._kept[:size])

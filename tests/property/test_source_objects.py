@@ -41,6 +41,17 @@ JSON_LINES = st.lists(
     min_size=1,
     max_size=120,
 ).map(lambda lines: b"\n".join(lines) + b"\n")
+_EVENT = b'{"message":"' + LINE + b'"}'
+BACK_TO_BACK = st.lists(
+    st.sampled_from(
+        [_EVENT % 1, _EVENT % 2 + b"\n", b'{"messageType":"CONTROL_MESSAGE"}', b'{"message":"}{\\"message"}']
+    ),
+    min_size=1,
+    max_size=60,
+).map(b"".join)
+LISTS = st.lists(st.sampled_from([_EVENT % 1, b"\n" + _EVENT % 2, b"\n7"]), max_size=60).map(
+    lambda items: b" [" + b",".join(items) + b"\n]"
+)
 CUTS = st.lists(st.integers(0, 1 << 20), max_size=20)
 
 
@@ -117,9 +128,9 @@ def test_reading_goes_on_behind_any_chunk_with_the_rest(lines: list[bytes], is_p
         assert ordered(outcome([content], position)[0]) == ordered(found[count:])
 
 
-@given(JSON_LINES, CUTS)
-@settings(max_examples=50, deadline=None)
-def test_json_lines_cut_anywhere_give_the_same_events(content: bytes, cuts: list[int]) -> None:
+@given(st.one_of(JSON_LINES, BACK_TO_BACK, LISTS), CUTS)
+@settings(max_examples=100, deadline=None)
+def test_json_cut_anywhere_gives_the_same_events(content: bytes, cuts: list[int]) -> None:
     found, positions = outcome([content])
     assert ordered(outcome(split(content, cuts))[0]) == ordered(found)
     for position, count in positions:

@@ -123,8 +123,8 @@ local ELEMENTS = {
 local HEADER_BYTES, SET_HEADER_BYTES, VARIABLE_LENGTH, ENTERPRISE_BIT = 16, 4, 65535, 32768
 local TEMPLATE_SET, FIRST_DATA_SET = 2, 256
 
--- Wireshark's own dissector takes templates of 60 fields at most unless told otherwise; formats with the fields of ECS or
--- of tags have more. Where a script cannot raise the limit, nothing changes.
+-- Wireshark's own dissector takes templates of 60 fields at most unless told otherwise; formats with the fields of ECS
+-- or of tags have more. Where a script cannot raise the limit, nothing changes.
 pcall(function()
     local limit = get_preference("cflow.max_template_fields")
     if limit > 0 and limit < 256 then

@@ -110,6 +110,125 @@ def test_a_lambda_event_holds_the_same_envelope() -> None:
     assert decode(b'{"awslogs": {}}').reasons == ["not_an_envelope"]
 
 
+def kinesis(payload: bytes) -> str:
+    return base64.b64encode(payload).decode()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Records": [{"Data": kinesis(packed(LINE)), "SequenceNumber": "1"}, {"Data": kinesis(packed(OTHER))}]},
+        {"Records": [{"kinesis": {"data": kinesis(packed(LINE, OTHER))}, "eventSource": "aws:kinesis"}]},
+        {"records": [{"recordId": "1", "data": kinesis(packed(LINE))}, {"data": kinesis(OTHER.encode() + b"\n")}]},
+    ],
+    ids=["GetRecords", "a function's event", "a Firehose transformation's event"],
+)
+def test_records_of_a_stream_hold_the_same_envelopes(document: object) -> None:
+    assert len(decode(json.dumps(document, indent=4).encode()).rows) == 2
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [LINE, OTHER],
+        [{"message": LINE, "timestamp": 1, "eventId": "7"}, {"message": OTHER}],
+        {
+            "results": [
+                [{"field": "@message", "value": line}, {"field": "@ptr", "value": "x"}] for line in (LINE, OTHER)
+            ],
+            "status": "Complete",
+        },
+    ],
+    ids=["--query events[].message", "--query events", "GetQueryResults"],
+)
+def test_what_a_query_makes_of_log_events_is_read(document: object) -> None:
+    assert len(decode(json.dumps(document, indent=4).encode()).rows) == 2
+
+
+def test_fields_that_a_query_named_are_read_by_their_names() -> None:
+    row = {"srcAddr": "10.0.0.1", "dstAddr": "10.0.0.2", "bytes": "77", "@ptr": "x"}
+    cells = [{"field": field, "value": value} for field, value in row.items()]
+
+    result = decode(json.dumps({"results": [cells]}).encode())
+
+    assert result.rows == [{"srcaddr": (4, 0x0A000001), "dstaddr": (4, 0x0A000002), "bytes": 77}]
+
+
+def test_records_as_objects_are_read_by_their_names_one_a_line_and_in_a_list() -> None:
+    records = [
+        {"account_id": "1", "srcaddr": "10.0.0.1", "dstaddr": "10.0.0.2", "srcport": 443, "action": None},
+        {"account_id": "2", "srcaddr": "10.0.0.9", "dstaddr": "10.0.0.2", "srcport": 0, "action": "REJECT"},
+    ]
+
+    by_line = decode("\n".join(map(json.dumps, records)).encode())
+
+    assert by_line.rows[0] == {
+        "account-id": b"1", "srcaddr": (4, 0x0A000001), "dstaddr": (4, 0x0A000002), "srcport": 443, "action": None,
+    }  # fmt: skip
+    assert decode(json.dumps(records).encode()).rows == by_line.rows
+    assert len(by_line.pieces) == 1, "records of the same fields are one batch"
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b"\n\n", b"\r\n"])
+def test_documents_back_to_back_are_read_as_firehose_writes_them(between: bytes) -> None:
+    control = envelope(["CWL CONTROL MESSAGE"], messageType="CONTROL_MESSAGE")
+    vended = json.dumps({"message": OTHER}).encode()
+
+    result = decode(gzip.compress(between.join([control, envelope([LINE]), vended, envelope([OTHER, LINE])])))
+
+    one, nine = (4, 0x0A000001), (4, 0x0A000009)
+    assert [row["srcaddr"] for row in result.rows] == [one, nine, nine, one]
+    assert result.tally.payloads == {"control_message": 1}
+
+
+def test_what_looks_like_the_seam_of_two_documents_inside_of_a_text_is_none() -> None:
+    tricky = {"message": LINE + '}{"message', "other": '}{"'}
+
+    result = decode(json.dumps(tricky).encode() + json.dumps({"a": '}{"', "message": OTHER}).encode())
+
+    assert [row["log-status"] for row in result.rows] == [b'OK}{"message', b"OK"]
+
+
+def test_printed_answers_one_after_the_other_are_read() -> None:
+    answers = [json.dumps({"events": [{"message": line}], "nextToken": "x"}, indent=4) for line in (LINE, OTHER)]
+
+    assert len(decode("\n".join(answers).encode()).rows) == 2
+
+
+def test_a_broken_line_between_documents_costs_only_itself() -> None:
+    result = decode(envelope([LINE]) + b"\nbroken\n" + envelope([OTHER]))
+
+    assert len(result.rows) == 2
+    assert result.rejects == [("not_json", b"broken", None)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Records": [{"eventVersion": "1.08"}, {"eventVersion": "1.08"}]},
+        {"records": [{"category": "NetworkSecurityGroupFlowEvent"}] * 3},
+        {"results": [[], 7]},
+        [[1], 2, None],
+        {"version": "1.1", "account_id": "1", "srcaddr": "10.0.0.1", "srcport": "53", "query_name": "a."},
+    ],
+)
+def test_other_peoples_json_is_one_fault(document: object) -> None:
+    result = decode(json.dumps(document).encode())
+
+    assert (result.tally.payloads, result.tally.lines) == ({"not_an_envelope": 1}, 0)
+
+
+def test_one_thing_that_is_no_record_in_a_list_costs_only_itself() -> None:
+    result = decode(json.dumps([LINE, 7, {"a": 1}, [LINE], OTHER]).encode())
+
+    assert len(result.rows) == 2
+    assert [line for _, line, _ in result.rejects] == [b"7", b'{"a":1}', json.dumps([LINE]).encode()]
+
+
+def test_an_empty_list_of_events_is_no_fault() -> None:
+    assert decode(b"[]").tally.payloads == {"empty": 1}
+
+
 def test_events_within_events_end_somewhere() -> None:
     payload = packed(LINE)
     for _ in range(6):
