@@ -5,7 +5,8 @@ as a whole (kernels.py), the tables (model/address_index.py, model/networks.py; 
 spelled again here for the compiler, and a test holds both to each other).
 
 numba's cache does not see that this file changed when it loads kernels.py: set-up empties it. Row positions are int64,
-words uint64; mixing the two silently gives a signed or float type, so every constant is typed.
+words uint64; mixing the two silently gives a signed or float type, so every constant is typed. What comes out of memory
+and is an index is made unsigned: of a signed one numba asks each time whether it counts from the end (a tenth of all).
 """
 
 from typing import Any, NamedTuple
@@ -19,11 +20,13 @@ AMBIGUOUS = -1
 """In place of an endpoint row (model/address_index.py)."""
 
 # Columns of a view: those of model/networks.py, but of each list of networks where its IPv4 ranges begin, and in the
-# two columns after that where its IPv6 ranges begin and end.
+# two columns after that where its IPv6 ranges begin and end. Then its exporter address, and what only views of
+# interfaces have: row of the interface, its ifIndex, its way, and 1 + the group of the history that begins here.
 VIEW_VPC, VIEW_STRAYS, VIEW_OWN, VIEW_REACHED, VIEW_NAMED = 0, 1, 2, 5, 8
+VIEW_EXPORTER, VIEW_INTERFACE, VIEW_IF_INDEX, VIEW_PATH, VIEW_TURNS = range(11, 16)
 VIEW_SIZE = 16
-"""32-bit columns: a line of the cache."""
-NOWHERE = 0
+"""32-bit columns: a line of the cache, and all that a row asks of the interface that recorded it."""
+NOWHERE = np.uint64(0)
 """The view that belongs to no VPC; its own networks are AWS's public ranges."""
 
 AWS_BITS = 14
@@ -45,7 +48,7 @@ class Tables(NamedTuple):
 
     `slots` … `marks`: model/address_index.py; `mark_bits`: of a hash, those that number a mark. `net_*`:
     model/networks.py. `aws_places`: int32[2^AWS_BITS + 1], the last of AWS's IPv4 ranges that begins at or before each
-    part of the address space. `views`: uint32[v, VIEW_SIZE]. `turn_*`: the history (model/inventory.py).
+    part of the address space. `views`: uint32[v, VIEW_SIZE] (views.py). `turn_*`: the history (model/inventory.py).
     """
 
     slots: Any
@@ -97,18 +100,23 @@ def hash_of(scope: np.uint64, high: np.uint64, low: np.uint64) -> np.uint64:
 
 
 @njit(**HELPER)
+def turn_at(tables, group, moment):  # type: ignore[no-untyped-def]
+    """How many turns of a group of the history were over at a moment. Unknown moments are now."""
+    first = tables.turn_starts[group]
+    last = tables.turn_starts[group + 1] - 1
+    place = last if moment == _NULL else first
+    while place < last and moment >= tables.turn_until[place]:
+        place += 1
+    return place - first
+
+
+@njit(**HELPER)
 def row_at(tables, code, moment):  # type: ignore[no-untyped-def]
-    """Row of a code of the history (≤ -2) at a moment; any other number is itself. Unknown moments are now."""
+    """Row of a code of the history (≤ -2) at a moment; any other number is itself."""
     if code >= -1:
         return code
     group = np.int64(-2) - code
-    place = tables.turn_starts[group]
-    last = tables.turn_starts[group + 1] - 1
-    if moment == _NULL:
-        place = last
-    while place < last and moment >= tables.turn_until[place]:
-        place += 1
-    return tables.turn_rows[place]
+    return tables.turn_rows[tables.turn_starts[group] + turn_at(tables, group, moment)]
 
 
 @njit(**HELPER)
@@ -120,11 +128,11 @@ def find(slots, bits, scope, high, low):  # type: ignore[no-untyped-def]
 @njit(**HELPER)
 def find_hashed(slots, bits, mixed, scope, high, low):  # type: ignore[no-untyped-def]
     """The same of a key whose hash is known."""
-    place = np.int64(mixed >> (_WORD_BITS - bits))
+    place = mixed >> (_WORD_BITS - bits)
     while slots[place, 0] != _NULL:
         if slots[place, 0] == scope and slots[place, 2] == low and slots[place, 1] == high:
             return np.int64(slots[place, 3])
-        place += 1
+        place += _ONE
     return np.int64(0)
 
 
@@ -160,15 +168,18 @@ def longest_match(tables, view, networks, high, low, family):  # type: ignore[no
     """Packed value of the longest network that holds the address; 0 when none does. `networks`: a list of the view.
 
     The loops have no branch on what is compared, and say so in a way the compiler does not turn into one: half of the
-    branches would be mispredicted, and 30 ranges took 26 ns instead of 5.
+    branches would be mispredicted, and 30 ranges took 26 ns instead of 5. How much is reached differs most from view to
+    view, so there the end of the loop is asked for at every fourth step only; a step too many stays where it is.
     """
+    steps = 4 if networks == VIEW_REACHED else 1
     if family == _IPV4:
         place = np.uint64(tables.views[view, networks])
         count = np.uint64(tables.views[view, networks + 1]) - place
         while count > _ONE:
-            half = count >> _ONE
-            place += half & ~((low - tables.net_lows[place + half]) >> _FOLD)
-            count -= half
+            for _ in range(steps):
+                half = count >> _ONE
+                place += half & ~((low - tables.net_lows[place + half]) >> _FOLD)
+                count -= half
     else:
         place = np.uint64(tables.views[view, networks + 1])
         count = np.uint64(tables.views[view, networks + 2]) - place
@@ -207,6 +218,7 @@ def lead(tables, view, high, low, family):  # type: ignore[no-untyped-def]
     view reaches. `place`: the row of that network, 0 = none; of DECIDED, the row. Both lists are searched in any case:
     that costs less than to guess wrongly which one has it.
     """
+    view = np.uint64(view)
     vpc = np.int64(tables.views[view, VIEW_VPC])
     if vpc == 0:
         return OUTSIDE, vpc, np.int64(0), np.int64(0)
@@ -233,7 +245,8 @@ def inside(tables, kind, vpc, place, high, low, family):  # type: ignore[no-unty
     if row == 0:
         row = place
         if kind == BEYOND:
-            value = longest_match(tables, vpc, VIEW_OWN, high, low, family)  # the number of a VPC is that of a view
+            view = np.uint64(vpc)  # the number of a VPC is that of a view
+            value = longest_match(tables, view, VIEW_OWN, high, low, family)
             if value != 0:
                 row = value & _VALUE_ROW
     return row
@@ -245,7 +258,7 @@ def outside(tables, view, place, high, low, family):  # type: ignore[no-untyped-
     AWS's ranges."""
     row = find_public(tables, high, low, family)
     if row == 0:
-        row = longest_match(tables, view, VIEW_NAMED, high, low, family) & _VALUE_ROW
+        row = longest_match(tables, np.uint64(view), VIEW_NAMED, high, low, family) & _VALUE_ROW
     if row == 0:
         row = place
     if row == 0:
@@ -254,16 +267,16 @@ def outside(tables, view, place, high, low, family):  # type: ignore[no-untyped-
 
 
 @njit(**ROUTINE)
-def join_ends(words, rows, begin, count, word, side, block, tables):  # type: ignore[no-untyped-def]
-    """One end of `count` rows: its endpoint row (0 unknown, -1 ambiguous, less: a code of the history) and its way.
+def join_ends(words, rows, word, side, block, tables):  # type: ignore[no-untyped-def]
+    """One end of each row: its endpoint row (0 unknown, -1 ambiguous, less: a code of the history) and its way.
 
     The address is in column `word`; `block` says from where it is looked at and is told the result. Which end is the
     VPC's own is a matter of chance, which the processor cannot guess: so the first loop sorts, and the two others do
     one thing each, and wait for the memory of many rows at once.
     """
     inner_count, outer_count = np.int64(0), np.int64(0)
-    for at in range(count):
-        row = rows[begin + at]
+    for at in range(len(rows)):
+        row = np.uint64(rows[at])
         high, low, family = words[row, word], words[row, word + 1], words[row, word + 2]
         kind, vpc, place, path = DECIDED, _NOBODY, np.int64(0), np.int64(0)
         if family != _NULL:
@@ -287,16 +300,16 @@ def join_ends(words, rows, begin, count, word, side, block, tables):  # type: ig
         inner_count += np.int64(kind <= BEYOND)
         outer_count += np.int64(kind == OUTSIDE)
     for number in range(inner_count):
-        at = block[side, AT_INNER, number]
-        row = rows[begin + at]
-        block[side, AT_ROW, at] = inside(
-            tables, block[side, AT_KIND, at], block[side, AT_VPC, at], block[side, AT_ROW, at],
+        which = np.uint64(block[side, AT_INNER, number])
+        row = np.uint64(rows[which])
+        block[side, AT_ROW, which] = inside(
+            tables, block[side, AT_KIND, which], block[side, AT_VPC, which], block[side, AT_ROW, which],
             words[row, word], words[row, word + 1], words[row, word + 2],
         )  # fmt: skip
     for number in range(outer_count):
-        at = block[side, AT_OUTER, number]
-        row = rows[begin + at]
-        block[side, AT_ROW, at] = outside(
-            tables, block[side, AT_VIEW, at], block[side, AT_ROW, at],
+        which = np.uint64(block[side, AT_OUTER, number])
+        row = np.uint64(rows[which])
+        block[side, AT_ROW, which] = outside(
+            tables, block[side, AT_VIEW, which], block[side, AT_ROW, which],
             words[row, word], words[row, word + 1], words[row, word + 2],
         )  # fmt: skip

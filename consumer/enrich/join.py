@@ -1,26 +1,30 @@
 """Joining a batch with the inventory: which interface recorded each flow, and what stands behind both addresses.
 
-Belongs here: the caches by distinct value and the call of the kernel. Does not: the loop (kernels.py), the names
-themselves (encode reads them from the tables).
+Belongs here: the caches by distinct value and the call of the kernel. Does not: the loop (kernels.py), what is cached
+of an interface (views.py), the names themselves (encode reads them from the tables).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numba import config
 from numpy.typing import NDArray
 
 from consumer.enrich import addresses, kernels
+from consumer.enrich.views import Views, integers
 from consumer.model.flow_batch import Column, FlowBatch, JoinedColumns, Kind, Rows
 from consumer.model.flow_path import BY_INTERFACE_TYPE
-from consumer.model.inventory import EntityTable, Inventory, empty_inventory
+from consumer.model.inventory import Inventory, empty_inventory
 from consumer.model.log_format import LogFormat
 from consumer.model.networks import Networks
 from consumer.model.vocabulary import Vocabulary
 
-Table = NDArray[np.int32]
+Meanings = NDArray[np.int32]
 
 COLUMNS = {
     column.name: column
@@ -51,8 +55,24 @@ FIELDS = {
     "next-hop-interface-type": kernels.NEXT_HOP_TYPE,
     "next-hop-vpc-id": kernels.NEXT_HOP_VPC,
 }
+_MEANINGS = (
+    (kernels.INTERFACE, kernels.INTERFACES),
+    (kernels.RESOURCE, kernels.INTERFACES),
+    (kernels.VPC, kernels.VPCS),
+    (kernels.SOURCE_VPC, kernels.VPCS),
+    (kernels.DESTINATION_VPC, kernels.VPCS),
+    (kernels.NEXT_HOP_VPC, kernels.VPCS),
+    (kernels.DIRECTION, kernels.DIRECTIONS),
+    (kernels.INTERFACE_TYPE, kernels.KINDS),
+    (kernels.NEXT_HOP_TYPE, kernels.KINDS),
+)
+"""Columns of strings that the kernel reads, and what kind of meaning theirs is."""
 _DIRECTIONS = {b"ingress": kernels.INGRESS, b"egress": kernels.EGRESS}
 _UNKNOWN_INTERFACES_KEPT = 1000
+_wrapping: Callable[[], AbstractContextManager[object]] = (
+    partial(np.errstate, over="ignore") if config.DISABLE_JIT else nullcontext  # type: ignore[attr-defined]
+)
+"""The hash wraps on purpose; without the compiler NumPy would warn. Small batches notice what it costs."""
 
 
 @dataclass(slots=True)
@@ -86,7 +106,7 @@ class Joiner:
         self._counts = np.zeros(kernels.COUNT_SIZE, dtype=np.int64)
         self._unknown_interfaces: dict[bytes, None] = {}
         self._found = np.zeros(0, dtype=np.int64)
-        self._interfaces = self._vpcs = self._directions = self._kinds = np.zeros(0, dtype=np.int32)
+        self._meanings: Meanings = np.zeros((kernels.MEANING_COUNT, 0), dtype=np.int32)
         self._use_inventory(self._inventory)
 
     def join(self, batch: FlowBatch, rows: Rows, inventory: Inventory) -> JoinedColumns:
@@ -98,11 +118,9 @@ class Joiner:
         out = np.empty((batch.row_count, kernels.OUT_SIZE), dtype=np.uint64)
         done = 0
         while done < len(rows):
-            with np.errstate(over="ignore"):  # the hash wraps on purpose; without the compiler NumPy would warn
+            with _wrapping():
                 done = kernels.join_rows(
-                    batch.words, rows, done, plan,
-                    self._interfaces, self._vpcs, self._directions, self._kinds,
-                    self._interface_views, self._if_indexes, self._row_paths, inventory.vpc_exporters,
+                    batch.words, rows, done, plan, self._meanings, self._row_paths,
                     self._tables, self._agent_address, self._block, out, self._counts,
                 )  # fmt: skip
             if done < len(rows):
@@ -125,18 +143,18 @@ class Joiner:
     def _renew(self, vocabulary: Vocabulary, inventory: Inventory) -> None:
         if inventory is not self._inventory:
             self._use_inventory(inventory)
-        elif vocabulary is self._vocabulary and len(vocabulary.starts) <= len(self._interfaces):
+        elif vocabulary is self._vocabulary and len(vocabulary.starts) <= self._meanings.shape[1]:
             return
-        capacity = len(vocabulary.starts)
-        self._interfaces, self._vpcs, self._directions, self._kinds = (_unseen(capacity) for _ in range(4))
+        self._meanings = np.full((kernels.MEANING_COUNT, len(vocabulary.starts)), kernels.UNSEEN, dtype=np.int32)
+        self._meanings[:, 0] = 0  # null is known, and means nothing
+        self._views.forget()
         self._vocabulary = vocabulary
 
     def _use_inventory(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._interface_views = _integers(inventory.interfaces, "view")
-        self._if_indexes = _integers(inventory.interfaces, "if_index")
-        self._row_paths = _integers(inventory.endpoints, "path")
-        self._tables = tables_of(inventory)
+        self._row_paths = integers(inventory.endpoints, "path")
+        self._views = Views(inventory)
+        self._tables = tables_of(inventory, self._views)
 
     def _plan(self, batch: FlowBatch) -> NDArray[np.int64]:
         """int64[13]: word of each column the kernel reads, -1 where the log format has none."""
@@ -151,67 +169,39 @@ class Joiner:
 
     def _look_up_new(self, batch: FlowBatch, rows: Rows, begin: int, plan: NDArray[np.int64]) -> None:
         """Give a meaning to every string from row position `begin` on that was not seen before."""
-        for position, table, meaning in (
-            (kernels.INTERFACE, self._interfaces, self._interface_row),
-            (kernels.RESOURCE, self._interfaces, self._interface_row),
-            (kernels.VPC, self._vpcs, self._vpc_number),
-            (kernels.SOURCE_VPC, self._vpcs, self._vpc_number),
-            (kernels.DESTINATION_VPC, self._vpcs, self._vpc_number),
-            (kernels.NEXT_HOP_VPC, self._vpcs, self._vpc_number),
-            (kernels.DIRECTION, self._directions, self._direction),
-            (kernels.INTERFACE_TYPE, self._kinds, self._kind),
-            (kernels.NEXT_HOP_TYPE, self._kinds, self._kind),
-        ):
+        meanings_of: dict[int, Callable[[Sequence[bytes]], Sequence[int]]] = {
+            kernels.INTERFACES: self._interface_views,
+            kernels.VPCS: lambda names: [self._inventory.vpc_numbers.get(name, 0) for name in names],
+            kernels.DIRECTIONS: lambda names: [_DIRECTIONS.get(name, 0) for name in names],
+            kernels.KINDS: lambda names: [BY_INTERFACE_TYPE.get(name, 0) for name in names],
+        }
+        for position, kind in _MEANINGS:
             if plan[position] >= 0:
-                self._look_up(batch, rows, begin, int(plan[position]), table, meaning)
+                table = self._meanings[kind]
+                count = kernels.new_ids(batch.words, rows, begin, int(plan[position]), table, self._found)
+                numbers = self._found[:count]
+                table[numbers] = meanings_of[kind]([batch.vocabulary.text(number) for number in numbers.tolist()])
 
-    def _look_up(
-        self, batch: FlowBatch, rows: Rows, begin: int, word: int, table: Table, meaning: Callable[[bytes], int]
-    ) -> None:
-        count = kernels.new_ids(batch.words, rows, begin, word, table, self._found)
-        for number in self._found[:count].tolist():
-            table[number] = meaning(batch.vocabulary.text(number))
-
-    def _interface_row(self, name: bytes) -> int:
-        row = self._inventory.interface_rows.get(name, 0)
-        if not row and name.startswith(b"eni-") and len(self._unknown_interfaces) < _UNKNOWN_INTERFACES_KEPT:
-            self._unknown_interfaces[name] = None
-        return row
-
-    def _vpc_number(self, name: bytes) -> int:
-        return self._inventory.vpc_numbers.get(name, 0)
-
-    @staticmethod
-    def _direction(name: bytes) -> int:
-        return _DIRECTIONS.get(name, 0)
-
-    @staticmethod
-    def _kind(name: bytes) -> int:
-        return BY_INTERFACE_TYPE.get(name, 0)
+    def _interface_views(self, names: Sequence[bytes]) -> Sequence[int]:
+        codes = [self._inventory.interface_rows.get(name, 0) for name in names]
+        for name, code in zip(names, codes, strict=True):
+            if not code and name.startswith(b"eni-") and len(self._unknown_interfaces) < _UNKNOWN_INTERFACES_KEPT:
+                self._unknown_interfaces[name] = None
+        views = self._views.add(codes)
+        self._tables = self._tables._replace(views=self._views.lines)
+        return views
 
 
-def tables_of(inventory: Inventory) -> addresses.Tables:
+def tables_of(inventory: Inventory, views: Views) -> addresses.Tables:
     """What the kernel searches."""
     index, networks, history = inventory.addresses, inventory.networks, inventory.history
     return addresses.Tables(
         index.slots, np.uint64(index.bits), index.has_prefixes,
         index.marks, np.uint64(len(index.marks).bit_length() + 5),
         networks.highs, networks.lows, networks.values, _aws_places(networks),
-        _views(inventory),
+        views.lines,
         history.starts, history.until, history.rows,
     )  # fmt: skip
-
-
-def _views(inventory: Inventory) -> NDArray[np.uint32]:
-    """uint32[v, VIEW_SIZE]: the views with where their networks lie, so that the kernel need not look for that."""
-    vpcs, reached, named, strays = inventory.views.lines.T
-    views = np.zeros((len(vpcs), addresses.VIEW_SIZE), dtype=np.uint32)
-    views[:, addresses.VIEW_VPC], views[:, addresses.VIEW_STRAYS] = vpcs, strays
-    lists = ((addresses.VIEW_OWN, vpcs), (addresses.VIEW_REACHED, reached), (addresses.VIEW_NAMED, named))
-    for column, numbers in lists:
-        for step in range(3):
-            views[:, column + step] = inventory.networks.starts[2 * numbers + step]
-    return views
 
 
 def _aws_places(networks: Networks) -> NDArray[np.int32]:
@@ -223,16 +213,3 @@ def _aws_places(networks: Networks) -> NDArray[np.int32]:
     parts = np.arange((1 << addresses.AWS_BITS) + 1, dtype=np.uint64) << np.uint64(32 - addresses.AWS_BITS)
     places: NDArray[np.int64] = first + np.searchsorted(networks.lows[first:end], parts, side="right") - 1
     return places.astype(np.int32)
-
-
-def _unseen(capacity: int) -> Table:
-    """A table by vocabulary id in which only null (id 0) is known, and means nothing."""
-    table = np.full(capacity, kernels.UNSEEN, dtype=np.int32)
-    table[0] = 0
-    return table
-
-
-def _integers(table: EntityTable, column: str) -> NDArray[np.uint64]:
-    """A column of a table; a missing column reads as unknown in every row."""
-    known = table.integers.get(column)
-    return np.zeros(table.row_count, dtype=np.uint64) if known is None else known

@@ -23,14 +23,24 @@ from consumer.enrich.addresses import (
     BLOCK,
     DESTINATION_END,
     SOURCE_END,
+    VIEW_EXPORTER,
+    VIEW_IF_INDEX,
+    VIEW_INTERFACE,
+    VIEW_PATH,
+    VIEW_TURNS,
     VIEW_VPC,
     join_ends,
     row_at,
+    turn_at,
 )
 from consumer.model.compiling import HELPER, KERNEL, ROUTINE
 
 UNSEEN = -1
-"""In a table by vocabulary id: nobody looked this string up yet. Rows are ≥ 0, codes of the history ≤ -2."""
+"""In `meanings`: nobody looked this string up yet. What is known is ≥ 0, and 0 says that nothing is."""
+# Rows of `meanings`, int32 by vocabulary id: interface id → view, vpc id → VPC number (which is a view too), direction
+# text → 1 or 2, interface type → way.
+INTERFACES, VPCS, DIRECTIONS, KINDS = range(4)
+MEANING_COUNT = 4
 
 # Columns of the batch that the join reads, by position in `plan` (-1 = the log format has no such field).
 INTERFACE, RESOURCE, VPC, SOURCE_VPC, DESTINATION_VPC, DIRECTION, SOURCE, DESTINATION, START = range(9)
@@ -94,64 +104,69 @@ def new_ids(words, rows, begin, column, table, found):  # type: ignore[no-untype
 
 
 @njit(**HELPER)
-def meaning(words, row, word, table):  # type: ignore[no-untyped-def]
-    """What `table` says of the string in column `word`, 0 when the log format has no such column."""
+def meaning(words, row, word, meanings, kind):  # type: ignore[no-untyped-def]
+    """What the string in column `word` means, 0 when the log format has no such column."""
     if word < 0:
         return np.int64(0)
-    return np.int64(table[np.int64(words[row, word])])
+    return np.int64(meanings[kind, words[row, word]])
+
+
+@njit(**HELPER)
+def moment_of(words, row, plan):  # type: ignore[no-untyped-def]
+    """When the record began. Asked only by rows that took turns: it lies far behind what else the join reads."""
+    return words[row, plan[START]] if plan[START] >= 0 else _NULL
 
 
 @njit(**ROUTINE)
-def recorded(  # type: ignore[no-untyped-def]
-    words, rows, begin, count, plan, interface_table, vpc_table, direction_table, kind_table, interface_views,
-    block, tables,
-):  # fmt: skip
-    """From where each of `count` rows is seen; the number of rows before the first with a string nobody looked up."""
-    for at in range(count):
-        row = rows[begin + at]
+def recorded(words, rows, plan, meanings, block, tables):  # type: ignore[no-untyped-def]
+    """From where each row is seen; returns the number of rows before the first with a string nobody looked up."""
+    for at in range(len(rows)):
+        row = np.uint64(rows[at])
         interface = np.int64(0)
         if plan[INTERFACE] >= 0:
-            number = np.int64(words[row, plan[INTERFACE]])
-            if number == 0 and plan[RESOURCE] >= 0:
-                number = np.int64(words[row, plan[RESOURCE]])
-            interface = np.int64(interface_table[number])
+            number = words[row, plan[INTERFACE]]
+            if number == _NULL and plan[RESOURCE] >= 0:
+                number = words[row, plan[RESOURCE]]
+            interface = np.int64(meanings[INTERFACES, number])
             if interface == UNSEEN:
                 return at
-            if interface < 0:
-                moment = words[row, plan[START]] if plan[START] >= 0 else _NULL
-                interface = row_at(tables, interface, moment)
-        view = np.int64(interface_views[interface]) if interface > 0 else np.int64(0)
-        if view == 0 and plan[VPC] >= 0:
-            view = meaning(words, row, plan[VPC], vpc_table)
+            turns = np.int64(tables.views[np.uint64(interface), VIEW_TURNS])
+            if turns > 0:
+                interface += turn_at(tables, turns - 1, moment_of(words, row, plan))
+        view = interface
+        if plan[VPC] >= 0 and tables.views[np.uint64(view), VIEW_VPC] == 0:
+            view = meaning(words, row, plan[VPC], meanings, VPCS)
         source_view = destination_view = view
         if plan[SOURCE_VPC] >= 0:
-            source_view = meaning(words, row, plan[SOURCE_VPC], vpc_table)
+            source_view = meaning(words, row, plan[SOURCE_VPC], meanings, VPCS)
         if plan[DESTINATION_VPC] >= 0:
-            destination_view = meaning(words, row, plan[DESTINATION_VPC], vpc_table)
-        direction = meaning(words, row, plan[DIRECTION], direction_table)
-        hop_vpc = meaning(words, row, plan[NEXT_HOP_VPC], vpc_table)
-        hop_kind = meaning(words, row, plan[NEXT_HOP_TYPE], kind_table)
-        kind = meaning(words, row, plan[INTERFACE_TYPE], kind_table)
+            destination_view = meaning(words, row, plan[DESTINATION_VPC], meanings, VPCS)
+        direction = meaning(words, row, plan[DIRECTION], meanings, DIRECTIONS)
+        hop_vpc = meaning(words, row, plan[NEXT_HOP_VPC], meanings, VPCS)
+        hop_kind = meaning(words, row, plan[NEXT_HOP_TYPE], meanings, KINDS)
+        kind = meaning(words, row, plan[INTERFACE_TYPE], meanings, KINDS)
         if view < 0 or source_view < 0 or destination_view < 0 or direction < 0:
             return at
         if hop_vpc < 0 or hop_kind < 0 or kind < 0:
             return at
-        hop = hop_vpc if hop_vpc != np.int64(tables.views[view, VIEW_VPC]) else np.int64(0)
+        hop = hop_vpc if hop_vpc != np.int64(tables.views[np.uint64(view), VIEW_VPC]) else np.int64(0)
         block[SOURCE_END, AT_INTERFACE, at] = interface
         block[SOURCE_END, AT_OWN_VIEW, at] = view
         block[SOURCE_END, AT_VIEW, at] = source_view
         block[DESTINATION_END, AT_VIEW, at] = destination_view
         block[SOURCE_END, AT_HOP, at] = hop if direction == INGRESS else np.int64(0)
         block[DESTINATION_END, AT_HOP, at] = hop if direction == EGRESS else np.int64(0)
-    return count
+    return len(rows)
 
 
 @njit(**HELPER)
-def end_of(word, side, at, block, tables, moment, counts, ambiguous):  # type: ignore[no-untyped-def]
+def end_of(words, row_number, plan, word, side, at, block, tables, counts, ambiguous):  # type: ignore[no-untyped-def]
     """(endpoint row, way) of an end as join_ends left them; an ambiguous one is counted and stays unknown."""
     if word < 0:
         return np.int64(0), np.int64(0)
-    row = row_at(tables, block[side, AT_ROW, at], moment)
+    row = block[side, AT_ROW, at]
+    if row < AMBIGUOUS:
+        row = row_at(tables, row, moment_of(words, row_number, plan))
     if row == AMBIGUOUS:
         counts[ambiguous] += 1
         row = np.int64(0)
@@ -160,56 +175,55 @@ def end_of(word, side, at, block, tables, moment, counts, ambiguous):  # type: i
 
 @njit(**ROUTINE)
 def write_rows(  # type: ignore[no-untyped-def]
-    words, rows, begin, count, plan, vpc_table, direction_table, kind_table,
-    if_indexes, row_paths, exporters, tables, agent_address, block, out, counts,
-):  # fmt: skip
-    """The result of `count` rows: their ends and their way."""
-    for at in range(count):
-        row = rows[begin + at]
-        moment = words[row, plan[START]] if plan[START] >= 0 else _NULL
-        interface = block[SOURCE_END, AT_INTERFACE, at]
-        vpc = np.int64(tables.views[block[SOURCE_END, AT_OWN_VIEW, at], VIEW_VPC])
-        direction = meaning(words, row, plan[DIRECTION], direction_table)
-        hop_vpc = meaning(words, row, plan[NEXT_HOP_VPC], vpc_table)
+    words, rows, plan, meanings, row_paths, tables, agent_address, block, out, counts
+):
+    """The result of the rows of a block: their ends and their way."""
+    for at in range(len(rows)):
+        row = np.uint64(rows[at])
+        interface = np.uint64(block[SOURCE_END, AT_INTERFACE, at])
+        view = np.uint64(block[SOURCE_END, AT_OWN_VIEW, at])
+        direction = meaning(words, row, plan[DIRECTION], meanings, DIRECTIONS)
+        hop_vpc = meaning(words, row, plan[NEXT_HOP_VPC], meanings, VPCS)
         source, source_path = end_of(
-            plan[SOURCE], SOURCE_END, at, block, tables, moment, counts, AMBIGUOUS_SOURCE
+            words, row, plan, plan[SOURCE], SOURCE_END, at, block, tables, counts, AMBIGUOUS_SOURCE
         )  # fmt: skip
         destination, destination_path = end_of(
-            plan[DESTINATION], DESTINATION_END, at, block, tables, moment, counts, AMBIGUOUS_DESTINATION
+            words, row, plan, plan[DESTINATION], DESTINATION_END, at, block, tables, counts, AMBIGUOUS_DESTINATION
         )  # fmt: skip
 
         # ── the way: the record's own word first, then what the recording interface is, then where the far end lies ──
         traffic_path = words[row, plan[TRAFFIC_PATH]] if plan[TRAFFIC_PATH] >= 0 else _NULL
         path = stated_path(traffic_path)
         if path == 0:
-            path = meaning(words, row, plan[NEXT_HOP_TYPE], kind_table)
-        if path == 0 and interface > 0:
-            path = np.int64(row_paths[interface])
+            path = meaning(words, row, plan[NEXT_HOP_TYPE], meanings, KINDS)
         if path == 0:
-            path = meaning(words, row, plan[INTERFACE_TYPE], kind_table)
+            path = np.int64(tables.views[interface, VIEW_PATH])
+        if path == 0:
+            path = meaning(words, row, plan[INTERFACE_TYPE], meanings, KINDS)
         if path == 0 and plan[SOURCE_VPC] >= 0:
             path = _TRANSIT
         if path == 0:
             # Which end is far is a matter of chance, so the processor is not asked to guess it.
             source_bits = -np.int64((direction == INGRESS) | ((direction == 0) & (source_path != _SAME_VPC)))
-            far = (source & source_bits) | (destination & ~source_bits)
+            far = np.uint64((source & source_bits) | (destination & ~source_bits))
             path = (source_path & source_bits) | (destination_path & ~source_bits)
             if path == _SAME_VPC and row_paths[far] != _NULL:
                 path = np.int64(row_paths[far])
             if path == 0 and hop_vpc > 0:
-                path = _SAME_VPC if hop_vpc == vpc else _PEERING
+                path = _SAME_VPC if hop_vpc == np.int64(tables.views[view, VIEW_VPC]) else _PEERING
             path = narrowed_path(traffic_path, path)
 
-        if interface == 0 and plan[INTERFACE] >= 0:
+        interface_row = np.uint64(tables.views[interface, VIEW_INTERFACE])
+        if interface_row == _NULL and plan[INTERFACE] >= 0:
             number = words[row, plan[INTERFACE]]
             if number != _NULL or (plan[RESOURCE] >= 0 and words[row, plan[RESOURCE]] != _NULL):
                 counts[UNKNOWN_INTERFACE] += 1
-        exporter = exporters[vpc]
+        exporter = np.uint64(tables.views[view, VIEW_EXPORTER])
         if exporter == _NULL:
             counts[UNKNOWN_VPC] += 1
             exporter = agent_address
-        if_index = if_indexes[interface] if interface > 0 else _NULL
-        out[row, OUT_INTERFACE] = np.uint64(interface)
+        if_index = np.uint64(tables.views[interface, VIEW_IF_INDEX])
+        out[row, OUT_INTERFACE] = interface_row
         out[row, OUT_SOURCE] = np.uint64(source)
         out[row, OUT_DESTINATION] = np.uint64(destination)
         out[row, OUT_INGRESS] = _NULL if direction == EGRESS else if_index
@@ -220,47 +234,23 @@ def write_rows(  # type: ignore[no-untyped-def]
 
 @njit(**KERNEL)
 def join_rows(  # type: ignore[no-untyped-def]
-    words,
-    rows,
-    begin,
-    plan,
-    interface_table,
-    vpc_table,
-    direction_table,
-    kind_table,
-    interface_views,
-    if_indexes,
-    row_paths,
-    exporters,
-    tables,
-    agent_address,
-    block,
-    out,
-    counts,
-):
+    words, rows, begin, plan, meanings, row_paths, tables, agent_address, block, out, counts,
+):  # fmt: skip
     """Fill `out` uint64[n, 7] for rows[begin:]; returns the position in `rows` where a string was new, else len(rows).
 
-    Tables are int32 by vocabulary id: interface id → interface row, vpc id → VPC number (which is a view too),
-    direction text → 1 or 2, interface type → way. `interface_views`, `if_indexes`: uint64 by interface row.
-    `row_paths`: uint64 by endpoint row. `exporters`: uint64 by VPC number. `block`: int64[BLOCK_SHAPE], scratch.
-    `counts`: int64[4], added to. Rows that were joined before a stop are done; the caller resolves the strings and
-    calls again.
+    `meanings`: int32[MEANING_COUNT, capacity] by vocabulary id. `row_paths`: uint64 by endpoint row. `block`:
+    int64[BLOCK_SHAPE], scratch. `counts`: int64[4], added to. Rows that were joined before a stop are done; the caller
+    resolves the strings and calls again.
     """
     while begin < len(rows):
-        room = min(len(rows) - begin, np.int64(BLOCK))
-        count = recorded(
-            words, rows, begin, room, plan, interface_table, vpc_table, direction_table, kind_table, interface_views,
-            block, tables,
-        )  # fmt: skip
+        those = rows[begin : begin + BLOCK]
+        known = those[: recorded(words, those, plan, meanings, block, tables)]
         if plan[SOURCE] >= 0:
-            join_ends(words, rows, begin, count, plan[SOURCE], SOURCE_END, block, tables)
+            join_ends(words, known, plan[SOURCE], SOURCE_END, block, tables)
         if plan[DESTINATION] >= 0:
-            join_ends(words, rows, begin, count, plan[DESTINATION], DESTINATION_END, block, tables)
-        write_rows(
-            words, rows, begin, count, plan, vpc_table, direction_table, kind_table,
-            if_indexes, row_paths, exporters, tables, agent_address, block, out, counts,
-        )  # fmt: skip
-        begin += count
-        if count < room:
+            join_ends(words, known, plan[DESTINATION], DESTINATION_END, block, tables)
+        write_rows(words, known, plan, meanings, row_paths, tables, agent_address, block, out, counts)
+        begin += len(known)
+        if len(known) < len(those):
             return begin
     return begin

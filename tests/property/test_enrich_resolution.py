@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consumer.discovery.estate import Interface, Part, Peer, Peering, Subnet, Vpc
 from consumer.enrich import addresses
 from consumer.enrich.join import Joiner, tables_of
+from consumer.enrich.views import Views
 from consumer.model.address_index import build_address_index, hashes
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.model.networks import Listed, build_networks
@@ -225,7 +226,7 @@ def test_an_address_is_found_in_the_range_of_aws_that_the_whole_list_tells(
     lists, nothing = np.zeros(len(lows), dtype=np.int64), np.zeros(len(lows), dtype=np.uint64)
     wanted = inventory.networks.find(lists, nothing.astype(np.bool_), nothing, lows) & np.uint64(0xFFFFFFFF)
 
-    tables = tables_of(inventory)
+    tables = tables_of(inventory, Views(inventory))
     with np.errstate(over="ignore"):
         found = [int(addresses.aws_range(tables, np.uint64(0), low, np.uint64(4))) for low in lows]
     assert found == wanted.tolist()
@@ -236,7 +237,8 @@ def test_an_address_is_found_in_the_range_of_aws_that_the_whole_list_tells(
 def test_every_public_address_is_found_and_no_other(entries: dict[tuple[int, int, int], int]) -> None:
     keys = np.array(list(entries), dtype=np.uint64).reshape(len(entries), 3)
     index = build_address_index(keys, np.array(list(entries.values()), dtype=np.int64))
-    tables = tables_of(replace(empty_inventory(), addresses=index))
+    inventory = replace(empty_inventory(), addresses=index)
+    tables = tables_of(inventory, Views(inventory))
 
     for _, high, low in entries:
         for wanted in ((4, high, low), (6, high, low), (4, high, low ^ 1), (6, high ^ 1, low)):
