@@ -7,7 +7,7 @@ Does not: the rules (discovery/plan.py), tasks of a plan (readings.py), starting
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,10 @@ from consumer.aws.sessions import Sessions
 from consumer.config import Settings
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.plan import make_plan
+from consumer.discovery.reading import Problem
 from consumer.discovery.report import plan_rows
 from consumer.discovery.survey import Surveyor
-from consumer.errors import Stopped, VpcflowError
+from consumer.errors import RetryableError, Stopped, VpcflowError
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
@@ -67,8 +68,8 @@ class Steering:
         self._reporting = PlanReporting()
         self._current: Reporting = _Noting(self._reporting, failover.note)
 
-    def refreshed(self, refresh: Refresh, stop: threading.Event) -> None:
-        """After each reading of the estate: follow its flow logs and plan anew. Raises Stopped.
+    def refreshed(self, refresh: Refresh, stop: threading.Event) -> Sequence[Problem]:
+        """After each reading of the estate: follow its flow logs and plan anew; what could not be read. Raises Stopped.
 
         Whatever fails keeps the old plan, or within it the old answer.
         """
@@ -80,10 +81,11 @@ class Steering:
         except VpcflowError as error:
             log.warning("the plan stays as it was", reason=str(error))
             self._health.set("plan", "waiting", f"flow logs could not be followed, the old plan holds: {error}")
-            return
+            return [*refresh.problems, Problem("flow logs", str(error), 0.0, isinstance(error, RetryableError))]
         known = Known.of(self._settings, survey, make_plan(survey, self._wishes), own_account)
         self._status.tell(self._known.plan if self._known else Plan(), known.plan)
         self._known = known
+        return survey.problems
 
     def tasks(self) -> list[Task]:
         """What should be read now."""

@@ -73,13 +73,14 @@ class Target:
 class AccountTarget:
     """One account in several regions. `named`: those the user named, which are read even when they look unused.
 
-    `problem`: why the regions may not be all of them; empty = they are.
+    `problem`: why the regions may not be all of them; empty = they are. `may_pass`: asking again may do.
     """
 
     access: Access
     regions: tuple[str, ...]
     named: frozenset[str] = frozenset()
     problem: str = ""
+    may_pass: bool = False
 
     def targets(self) -> tuple[Target, ...]:
         return tuple(Target(self.access, region) for region in self.regions)

@@ -33,7 +33,7 @@ from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
 from consumer.aws.raw_answers import keep_bodies
 from consumer.aws.roles import Access, AccountTarget, Learned, Role, Target
 from consumer.aws.settings import AwsSettings
-from consumer.errors import ConfigurationError, Fault, ProtocolError, SessionOverError, VpcflowError
+from consumer.errors import ConfigurationError, Fault, ProtocolError, RetryableError, SessionOverError, VpcflowError
 from consumer.telemetry.logs import get_logger
 
 _NAMES_RESOURCE = (
@@ -201,15 +201,16 @@ class Sessions:
         if self._settings.regions:
             return AccountTarget(access, self._settings.regions, frozenset(self._settings.regions))
         default = self.region
-        enabled, problem = [], ""
+        enabled, problem, may_pass = [], "", False
         try:
             found = self.call(DESCRIBE_REGIONS, Target(access, default))["Regions"]
             enabled = [one["RegionName"] for one in found if one.get("OptInStatus") != "not-opted-in"]
         except ConfigurationError:
             raise
         except VpcflowError as error:
-            problem = f"only the default region is read: {error}"
-        return AccountTarget(access, tuple(dict.fromkeys([default, *sorted(enabled)])), frozenset({default}), problem)
+            problem, may_pass = f"only the default region is read: {error}", isinstance(error, RetryableError)
+        regions = tuple(dict.fromkeys([default, *sorted(enabled)]))
+        return AccountTarget(access, regions, frozenset({default}), problem, may_pass)
 
     def _warn(self, text: str) -> None:
         if text not in self.learned.warned:

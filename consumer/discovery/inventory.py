@@ -99,7 +99,9 @@ class InventoryKeeper:
         accounts = self._sessions.account_targets(again=True)
         targets = [target for account in accounts for target in account.targets()]
         named = {Target(account.access, region) for account in accounts for region in account.named}
-        problems = [Problem(one.targets()[0].label(), one.problem, 0.0) for one in accounts if one.problem]
+        problems = [
+            Problem(one.targets()[0].label(), one.problem, 0.0, one.may_pass) for one in accounts if one.problem
+        ]
         parts: dict[Target, Part] = {}
         answers = side_by_side(
             lambda target: self._read(target, now, may_be_unused=target not in named),

@@ -5,16 +5,18 @@ Belongs here: when the estate is read, and what health, metrics and log say of i
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from consumer.clock import Clock
 from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.look_up import UnknownInterfaces
+from consumer.discovery.reading import Problem
 from consumer.discovery.schedule import Schedule
-from consumer.errors import Stopped, VpcflowError
+from consumer.errors import RetryableError, Stopped, VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
@@ -22,16 +24,22 @@ from consumer.telemetry.metrics import Metrics
 
 FIRST_READING_SECONDS = 30.0
 """How long the first records wait for their names: longer than a reading takes, shorter than anybody's patience."""
+_RETRY_SECONDS = 120.0
+"""When something failed that may pass (throttling, a time-out), everything is read again after so long, then after
+twice as long each time, unless the schedule names an earlier moment: a bad minute does not cost a whole interval."""
+
+Then = Callable[[Refresh, threading.Event], Sequence[Problem]]
 
 
-def _nothing(refresh: Refresh, stop: threading.Event) -> None:  # noqa: ARG001
-    return None
+def _nothing(refresh: Refresh, stop: threading.Event) -> Sequence[Problem]:  # noqa: ARG001
+    return refresh.problems
 
 
 class Refresher:
     """Mutable; one thread of its own refreshes, any thread may ask for the `inventory`.
 
-    `then` is called on that thread after each reading, names being known already.
+    `then` is called on that thread after each reading, names being known already; it says what could not be read in
+    all, by either of them.
     """
 
     def __init__(
@@ -41,7 +49,7 @@ class Refresher:
         clock: Clock,
         metrics: Metrics,
         health: Health,
-        then: Callable[[Refresh, threading.Event], None] = _nothing,
+        then: Then = _nothing,
     ) -> None:
         self._holder = holder
         self._schedule = schedule
@@ -52,6 +60,8 @@ class Refresher:
         self.unknown = UnknownInterfaces(clock)
         """Told which interfaces flows name and the inventory does not know."""
         self._was_read = threading.Event()
+        self._pause = math.inf
+        """Seconds until a reading that the schedule does not name."""
         self._log = get_logger("inventory")
 
     def start(self, stop: threading.Event) -> None:
@@ -83,7 +93,7 @@ class Refresher:
             while True:
                 self._refresh(stop)
                 self._was_read.set()
-                if self._schedule.wait(stop, lambda: self._look_up(stop)):
+                if self._schedule.wait(stop, lambda: self._look_up(stop), self._pause):
                     return
         except Stopped:
             return
@@ -100,12 +110,22 @@ class Refresher:
             refresh = self._holder.refresh(stop)
             self._report(refresh)
             self._was_read.set()
-            self._then(refresh, stop)
+            problems = self._then(refresh, stop)
+            self._plan_retry(any(problem.may_pass for problem in problems))
         except Stopped:
             raise
         except VpcflowError as error:
             self._log.warning("the estate was not read", reason=str(error))
             self._health.set("inventory", "failing", f"nothing was read: {error}")
+            self._plan_retry(isinstance(error, RetryableError))
+
+    def _plan_retry(self, may_pass: bool) -> None:
+        if not may_pass:
+            self._pause = math.inf
+        elif self._pause == math.inf:
+            self._pause = _RETRY_SECONDS
+        else:
+            self._pause *= 2
 
     def _look_up(self, stop: threading.Event) -> None:
         """Interfaces that flows named since; what fails here is tried again when their next flows come."""

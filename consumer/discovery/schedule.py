@@ -5,6 +5,7 @@ Belongs here: waiting. Does not: what is run (refresher.py). Fields as in cronta
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -44,9 +45,15 @@ class Schedule:
                     return at
         raise ValueError(f"{self._cron!r} names no moment")
 
-    def wait(self, stop: threading.Event, meanwhile: Callable[[], None] = _nothing) -> bool:
-        """Block until the next moment or a call; true when `stop` is set instead. `meanwhile` is called each second."""
-        moment = self.next_after(self._clock.now())
+    def wait(
+        self, stop: threading.Event, meanwhile: Callable[[], None] = _nothing, within_seconds: float = math.inf
+    ) -> bool:
+        """Block until the next moment or a call, for `within_seconds` at most; true when `stop` is set instead.
+
+        `meanwhile` is called each second.
+        """
+        now = self._clock.now()
+        moment = min(self.next_after(now), now + within_seconds)
         while not self._is_called.is_set():
             meanwhile()
             left = moment - self._clock.now()

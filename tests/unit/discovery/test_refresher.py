@@ -1,0 +1,113 @@
+"""When the estate is read again after something failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from consumer.discovery.holder import InventoryHolder
+from consumer.discovery.inventory import Refresh
+from consumer.discovery.reading import Problem
+from consumer.discovery.refresher import Refresher
+from consumer.discovery.schedule import Schedule
+from consumer.errors import ConfigurationError, RetryableError
+from consumer.model.inventory import Inventory, empty_inventory
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from tests.support.clock import ManualClock
+
+HOUR = 3600
+THROTTLED = Problem("111111111111/eu-west-1", "ec2:DescribeVpcs throttled", 0.0, may_pass=True)
+DENIED = Problem("111111111111/eu-west-1", "ec2:DescribeVpcs denied", 0.0)
+
+
+class PlayedHolder:
+    """Reads nothing; each reading brings what `answer` says at that moment (seconds since the start)."""
+
+    ranges_made_at = 0.0
+
+    def __init__(self, clock: ManualClock, answer: Callable[[float], tuple[Problem, ...]]) -> None:
+        self._clock = clock
+        self._answer = answer
+        self.inventory: Inventory = empty_inventory()
+        self.read_at: list[int] = []
+
+    def restore(self) -> bool:
+        return False
+
+    def refresh(self, stop: threading.Event) -> Refresh:
+        self.read_at.append(round(self._clock.elapsed))
+        return Refresh(self.inventory, self._answer(self._clock.elapsed), {})
+
+    def look_up(self, unknown: object, stop: threading.Event) -> int:
+        return 0
+
+
+def readings_of_an_hour(
+    answer: Callable[[float], tuple[Problem, ...]], missed_by_the_survey: tuple[Problem, ...] = ()
+) -> list[int]:
+    """When the estate was read, in seconds; the schedule names the whole and the half hour."""
+    clock, stop, ended = ManualClock(HOUR * 400_000.0), threading.Event(), threading.Event()
+    holder = PlayedHolder(clock, answer)
+
+    def look(_: float) -> None:
+        if clock.elapsed > HOUR:
+            stop.set()
+            ended.set()
+
+    clock.on_wait = look
+    refresher = Refresher(
+        cast("InventoryHolder", holder),
+        Schedule("*/30 * * * *", clock),
+        clock,
+        Metrics(),
+        Health(clock.now),
+        lambda refresh, _: (*refresh.problems, *missed_by_the_survey),
+    )
+    refresher.start(stop)
+    assert ended.wait(60)
+    return holder.read_at
+
+
+def raising(error: Exception) -> tuple[Problem, ...]:
+    raise error
+
+
+def test_what_succeeds_is_read_again_when_the_schedule_says() -> None:
+    assert readings_of_an_hour(lambda _: ()) == [0, 1800, 3600]
+
+
+def test_a_bad_minute_is_over_two_minutes_later_and_not_at_the_next_half_hour() -> None:
+    assert readings_of_an_hour(lambda at: (THROTTLED,) if at < 60 else ()) == [0, 120, 1800, 3600]
+
+
+def test_what_stays_bad_is_read_again_after_twice_as_long_each_time_and_by_the_schedule() -> None:
+    assert readings_of_an_hour(lambda _: (THROTTLED,)) == [0, 120, 360, 840, 1800, 3600]
+
+
+def test_the_next_bad_minute_begins_with_the_shortest_pause_again() -> None:
+    found = readings_of_an_hour(lambda at: (THROTTLED,) if at < 200 or 1700 < at < 1850 else ())
+
+    assert found == [0, 120, 360, 1800, 1920, 3600]
+
+
+def test_what_only_a_person_can_mend_is_not_asked_for_again_and_again() -> None:
+    assert readings_of_an_hour(lambda _: (DENIED,)) == [0, 1800, 3600]
+
+
+def test_what_the_survey_could_not_ask_counts_too() -> None:
+    assert readings_of_an_hour(lambda _: (), (THROTTLED,)) == [0, 120, 360, 840, 1800, 3600]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RetryableError("nobody answers"), [0, 120, 360, 840, 1800, 3600]),
+        (ConfigurationError([]), [0, 1800, 3600]),
+    ],
+)
+def test_a_reading_that_fails_as_a_whole_is_repeated_when_it_may_pass(error: Exception, expected: list[int]) -> None:
+    assert readings_of_an_hour(lambda _: raising(error)) == expected
