@@ -116,7 +116,11 @@ class Agent:
             self._steering.refreshed,
         )
         self._formats = FormatFinder(
-            self._sessions if settings.discovery.enabled else None, settings.discovery, settings.log_formats, clock
+            self._sessions if settings.discovery.enabled else None,
+            settings.discovery,
+            settings.log_formats,
+            clock,
+            self._steering.plan,
         )
         self._outlet = Outlet(
             [with_kept_port(collector, state) for collector in settings.collectors],

@@ -1,4 +1,5 @@
-"""Which log formats a log group's records can have: settings first, else DescribeFlowLogs of the account that owns it.
+"""Which log formats a log group's records can have: settings first, else DescribeFlowLogs of the account that owns it,
+else, where that fails, what discovery found last: a flow log's format never changes.
 
 Belongs here: asking, caching, and bounding the wait. Does not: telling candidate formats apart by their lines
 (decode/). Records from CloudWatch and Kinesis carry neither header nor flow log id, and `version` inside a record is
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from consumer.discovery.settings import DiscoverySettings, LogFormatSettings
 from consumer.errors import RetryableError, VpcflowError
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.log_format import LogFormat
+from consumer.model.plan import Plan
 from consumer.telemetry.logs import get_logger
 
 CACHED_GROUPS = 10_000
@@ -55,13 +57,16 @@ class FormatFinder:
         settings: DiscoverySettings,
         known: Sequence[LogFormatSettings],
         clock: Clock,
+        planned: Callable[[], Plan | None] = lambda: None,
     ) -> None:
-        """`sessions` None: AWS is never asked. `known`: what the user wrote down; it always wins."""
+        """`sessions` None: AWS is never asked. `known`: what the user wrote down; it always wins. `planned`: the flow
+        logs of the last discovery, a restart included."""
         self._sessions = sessions
         self._timeout_seconds = settings.format_timeout_seconds
         self._cache_seconds = settings.format_cache_seconds
         self._known = [(rule, LogFormat.from_text(rule.format)) for rule in known]
         self._clock = clock
+        self._planned = planned
         self._lock = threading.Lock()
         self._cache: TLRUCache[Group, tuple[LogFormat, ...]] = TLRUCache(
             CACHED_GROUPS, ttu=self._usable_until, timer=clock.monotonic
@@ -115,12 +120,14 @@ class FormatFinder:
         return now + (self._cache_seconds if formats else UNKNOWN_CACHE_SECONDS)
 
     def _ask_and_keep(self, sessions: Sessions, group: Group) -> tuple[LogFormat, ...]:
-        """The formats, cached; asked again while AWS only says "later" and somebody may still be waiting."""
+        """The formats, cached; asked again while nobody knows, AWS only says "later" and somebody may be waiting."""
         formats: tuple[LogFormat, ...] = ()
         try:
             deadline = self._clock.monotonic() + self._timeout_seconds
             while True:
                 formats, errors = self._ask(sessions, group)
+                if errors and not formats:
+                    formats = tuple(dict.fromkeys(self._formats_planned(group)))
                 is_late = self._clock.monotonic() + RETRY_SECONDS >= deadline
                 may_retry = any(isinstance(error, RetryableError) for error in errors)
                 if formats or not may_retry or is_late or self._clock.wait(self._closed, RETRY_SECONDS):
@@ -151,6 +158,16 @@ class FormatFinder:
             self.error_counts.update(type(error).__name__ for error in errors)
         return tuple(found), errors
 
+    def _formats_planned(self, group: Group) -> Iterator[LogFormat]:
+        """Formats of the flow logs that write into the group as far as discovery knows."""
+        plan = self._planned()
+        for choice in plan.choices.values() if plan else ():
+            place = choice.group
+            if place is None or place.name != group.log_group or group.account not in ("", place.account):
+                continue
+            if place.region == group.region or not group.is_region_sure:
+                yield from self._read(choice.flow_log.log_format, choice.flow_log.id)
+
     @staticmethod
     def _targets(sessions: Sessions, group: Group) -> list[Target]:
         """Where the group can be: in its own account if we may read that, in its region if that is known."""
@@ -164,7 +181,10 @@ class FormatFinder:
     def _formats_at(self, sessions: Sessions, target: Target, log_group: str) -> Iterator[LogFormat]:
         by_group = [{"Name": "log-group-name", "Values": [log_group]}]
         for flow_log in items(sessions, DESCRIBE_FLOW_LOGS, target, Filter=by_group):
-            try:
-                yield LogFormat.from_text(flow_log.get("LogFormat", ""))
-            except ValueError as error:
-                self._log.warning("unreadable log format", flow_log=flow_log.get("FlowLogId"), reason=str(error))
+            yield from self._read(flow_log.get("LogFormat", ""), flow_log.get("FlowLogId", ""))
+
+    def _read(self, text: str, flow_log: str) -> Iterator[LogFormat]:
+        try:
+            yield LogFormat.from_text(text)
+        except ValueError as error:
+            self._log.warning("unreadable log format", flow_log=flow_log, reason=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,8 +17,11 @@ from consumer.discovery.settings import DiscoverySettings, LogFormatSettings
 from consumer.errors import Stopped
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.log_format import LogFormat
+from consumer.model.place import LogGroupKey
+from consumer.model.plan import Choice, Plan
 from tests.support.clock import ManualClock
-from tests.support.emulated_estate import DENIED, Fault, FaultyAws
+from tests.support.emulated_estate import DENIED, THROTTLED, Fault, FaultyAws
+from tests.unit.discovery.test_plan import flow_log
 
 QUERY = "DescribeFlowLogs"
 HOME = Origin(SourceKind.KINESIS, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
@@ -31,7 +35,8 @@ class Finding:
         self.clock = ManualClock()
         aws = AwsSettings(region="us-east-1", regions=network.regions, roles=network.member_roles, attempts=1)
         discovery = DiscoverySettings.model_validate(settings)
-        self.find = FormatFinder(Sessions(aws), discovery, known, self.clock)
+        self.plan: Plan | None = None
+        self.find = FormatFinder(Sessions(aws), discovery, known, self.clock, lambda: self.plan)
 
 
 def test_the_format_is_asked_of_the_account_that_owns_the_log_group(faulty_aws: FaultyAws, network: Network) -> None:
@@ -119,6 +124,28 @@ def test_a_denial_is_unknown_at_once_and_counted(faulty_aws: FaultyAws, network:
     assert tuple(finding.find(MEMBER)) == ()
     assert finding.find.error_counts == {"PermissionDeniedError": 2}
     assert finding.clock.waited == []
+
+
+@pytest.mark.parametrize("fault", [DENIED, THROTTLED])
+def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
+    faulty_aws: FaultyAws, network: Network, fault: Fault
+) -> None:
+    faulty_aws.fault_of = lambda action, _: fault if action == QUERY else None
+    finding = Finding(network)
+    places = [(MEMBER_ACCOUNT, LOG_GROUP, "srcaddr"), (HOME_ACCOUNT, LOG_GROUP, "dstaddr"), (MEMBER_ACCOUNT, "/x", "a")]
+    finding.plan = Plan(
+        {
+            field: Choice(
+                replace(flow_log(field), log_format=f"${{{field}}}"), None, "", "", LogGroupKey(account, "r", name)
+            )
+            for account, name, field in places
+        }
+    )
+
+    assert tuple(finding.find(MEMBER)) == (LogFormat(("srcaddr",)),)
+    assert finding.clock.waited == [], "nobody is held up for what is known"
+    elsewhere = Origin(SourceKind.CLOUDWATCH, account=MEMBER_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
+    assert tuple(finding.find(elsewhere)) == (), "a polled group's region is sure"
 
 
 def test_threads_that_want_the_same_group_share_one_look_up(faulty_aws: FaultyAws, network: Network) -> None:
