@@ -54,10 +54,11 @@ def _table(settings: BaseModel) -> Table:
         value = shown[name]
         if value is None:
             continue
-        table.add(name, _masked(value))
+        item = tomlkit.item(_masked(value))
         is_default = not info.is_required() and getattr(settings, name) == info.get_default(call_default_factory=True)
         if not is_default:
-            table[name].comment("set")
+            item.comment("set")
+        table.add(name, item)
     return table
 
 

@@ -53,6 +53,11 @@ def test_what_differs_from_the_default_is_marked(tmp_path: Path) -> None:
     assert "enabled = true" in lines
 
 
+def test_a_switch_that_was_turned_is_marked_like_any_other_setting(tmp_path: Path) -> None:
+    shown = effective_toml(_load(tmp_path, VPCFLOW__STREAMS__0__ENABLED="false", VPCFLOW__FALLBACK__ENABLED="false"))
+    assert shown.splitlines().count("enabled = false # set") == 2
+
+
 def test_an_external_id_is_not_shown(tmp_path: Path) -> None:
     assert "top=secret" not in effective_toml(_load(tmp_path))
 
