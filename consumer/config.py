@@ -18,8 +18,9 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from consumer.aws.roles import Role
-from consumer.aws.settings import AwsSettings
+from consumer.aws.profiles import read_profiles
+from consumer.aws.roles import Role, read_roles
+from consumer.aws.settings import AwsSettings, is_region
 from consumer.discovery.settings import BucketSettings, DiscoverySettings, LogFormatSettings, LogGroupSettings
 from consumer.encode.settings import EncodingSettings
 from consumer.errors import ConfigurationError, Fault
@@ -126,7 +127,7 @@ def load_settings(file: Path | None, environment: Mapping[str, str], also: Seque
         for name in names if isinstance(names, list) else ():  # anything else is a fault, found below with the others
             _include(raw, _read(file.parent / str(name), "agent.include"))
     for path in also:
-        _include(raw, _read(path, str(path)))
+        _include(raw, _read(path, "--save"))
     _override(raw, environment)
     try:
         settings = Settings.model_validate(raw)
@@ -150,7 +151,11 @@ class AccessOptions:
     def settings(self, environment: Mapping[str, str], also: tuple[Path, ...] = ()) -> Settings:
         """The configuration with these options in it. ConfigurationError names what is wrong with either."""
         settings = load_settings(self.config, environment, also)
-        faults = []
+        faults = [
+            Fault("--region", region, "not a region", "write it like us-east-1")
+            for region in self.regions
+            if not is_region(region)
+        ]
         for text in self.roles:
             try:
                 Role.from_text(text)
@@ -293,6 +298,7 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
 
 def _cross_checks(settings: Settings) -> Iterator[Fault]:
     """What no single setting can know."""
+    yield from _access_file_faults(settings.aws)
     if settings.discovery.network_names:
         yield from _network_name_faults(settings.discovery.network_names)
     names = [collector.name for collector in settings.collectors]
@@ -321,6 +327,15 @@ def _cross_checks(settings: Settings) -> Iterator[Fault]:
             "this stream is listed twice",
             "two daemons would fight over its leases: remove one",
         )
+
+
+def _access_file_faults(aws: AwsSettings) -> Iterator[Fault]:
+    for file, read in ((aws.credentials_file, read_profiles), (aws.role_file, read_roles)):
+        try:
+            if file:
+                read(Path(file))
+        except ConfigurationError as error:
+            yield from error.faults
 
 
 def _network_name_faults(files: Sequence[str]) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ class VpcflowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with the configuration or the command line: where, what it says, and the mend."""
+    """One thing wrong with the configuration or the command line: where, what it says (None: nothing), and the mend."""
 
     key: str
     value: object
@@ -24,7 +24,8 @@ class Fault:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.key} = {self.value!r}: {self.problem}; {self.fix}"
+        said = "" if self.value is None else f" = {self.value!r}"
+        return f"{self.key}{said}: {self.problem}; {self.fix}"
 
 
 class ConfigurationError(VpcflowError):

@@ -10,6 +10,8 @@ import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from consumer.aws.operations import Operation
+from consumer.aws.profiles import Profile
+from consumer.aws.roles import Access, Target
 from consumer.errors import (
     ConfigurationError,
     Fault,
@@ -45,43 +47,47 @@ _OUR_BUG = (boto.ParamValidationError, boto.OperationNotPageableError, boto.Unkn
 _SESSION_OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
+ForeignError = boto.ClientError | boto.BotoCoreError | ResponseParserError
 FOREIGN_ERRORS = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
 """What a call may raise; the last is no BotoCoreError and comes when something in between answers (a proxy's page)."""
 
 
-def credentials_fault(problem: str) -> ConfigurationError:
+def credentials_fault(problem: str, access: Access = None) -> ConfigurationError:
     """What is wrong with the credentials or the SDK's own configuration files."""
+    if isinstance(access, Profile):
+        return ConfigurationError([Fault(f"profile {access.name}", None, problem, f"mend it in {access.file}")])
     return ConfigurationError(
         [Fault("credentials", None, problem, "set AWS_PROFILE, AWS_ACCESS_KEY_ID or run with a role")]
     )
 
 
 def translated(
-    error: boto.ClientError | boto.BotoCoreError | ResponseParserError,
-    operation: Operation,
-    place: str,
-    resource: str = "",
+    error: ForeignError, operation: Operation, target: Target, resource: str = "", partition: str = "*"
 ) -> VpcflowError:
     """Our exception for what `operation` raised; raise it `from error`.
 
-    `place` says which account and region, `resource` the ARN that was asked for, where the call names one.
+    `resource`: the ARN or name of what the call is about, where it names one; `partition` that of the region.
     """
     if isinstance(error, boto.ClientError):
-        return _from_answer(error, operation, place, resource)
+        return _from_answer(error, operation, target, resource, partition)
     if isinstance(error, _NO_CREDENTIALS):
-        return credentials_fault(str(error))
+        return credentials_fault(str(error), target.access)
     if isinstance(error, _OUR_BUG):
         return ProtocolError(f"{operation.action}: {error}")
-    return RetryableError(f"{operation.action} in {place}: {error}")
+    return RetryableError(f"{operation.action} in {target.label()}: {error}")
 
 
-def _from_answer(error: boto.ClientError, operation: Operation, place: str, resource: str) -> VpcflowError:
-    code = error.response.get("Error", {}).get("Code", "")
+def _from_answer(
+    error: boto.ClientError, operation: Operation, target: Target, resource: str, partition: str
+) -> VpcflowError:
+    answer = error.response.get("Error", {})
+    code, message = answer.get("Code", ""), answer.get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code.removeprefix("Client.") in _DENIED:
-        return PermissionDeniedError(operation.action, operation.feature, operation.policy_line(resource))
+        return PermissionDeniedError(operation.action, operation.feature, operation.policy_line(resource, partition))
+    where = ", ".join(filter(None, (target.label(), resource)))
     if code in _SESSION_OVER:
-        return SessionOverError(f"{operation.action} in {place}: {error}")
+        return SessionOverError(f"{operation.action} in {where}: {code}: {message}")
     if code in _LATER or status >= 500:
-        return RetryableError(f"{operation.action} in {place}: {error}")
-    return RefusedError(operation.action, code, f"{error} in {place}")
+        return RetryableError(f"{operation.action} in {where}: {code}: {message}")
+    return RefusedError(operation.action, code, f"{message.rstrip('.')} ({where})")

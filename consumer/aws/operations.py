@@ -81,9 +81,15 @@ class Operation:
         """IAM action, `ec2:DescribeVpcs`."""
         return f"{self.service}:{self.iam_name or self.name}"
 
-    def policy_line(self, resource: str = "") -> str:
-        """What a policy must hold for the call to pass; `resource` where the caller knows the very one."""
-        return f'"Action": "{self.action}", "Resource": "{resource or self.resource}"'
+    def policy_line(self, resource: str = "", partition: str = "*") -> str:
+        """What a policy must hold for the call to pass; `resource`: its ARN, where the caller knows the very one."""
+        known = resource if resource.startswith("arn:") else self.resource
+        return f'"Action": "{self.action}", "Resource": "{_filled(known, partition)}"'
+
+
+def _filled(resource: str, partition: str) -> str:
+    """As a policy may hold it: any account and region is what the policy's own account has."""
+    return resource.replace("{partition}", partition).replace("{region}", "*").replace("{account}", "*")
 
 
 _STREAM = "arn:{partition}:kinesis:{region}:{account}:stream/*"

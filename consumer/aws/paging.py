@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from consumer.aws.faults import FOREIGN_ERRORS, translated
+from consumer.aws.faults import FOREIGN_ERRORS
 from consumer.aws.operations import Operation
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
@@ -45,4 +45,4 @@ def _pages(sessions: Sessions, operation: Operation, target: Target, parameters:
             sessions.outcomes[asked] = None
             yield page
     except FOREIGN_ERRORS as error:
-        raise sessions.told(asked, translated(error, operation, target.label())) from error
+        raise sessions.told(asked, error) from error

@@ -43,10 +43,10 @@ def read_profiles(file: Path) -> tuple[Profile, ...]:
     return tuple(Profile(str(file), name) for name in sorted(dict.fromkeys(names), key=lambda name: name != "default"))
 
 
-def read_lines(file: Path) -> list[str]:
-    """Lines of a role list that say something: no blank ones, nothing after `#` at the start of a line."""
-    lines = (line.strip() for line in _text_of(file, "aws.role_file").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+def read_lines(file: Path) -> dict[int, str]:
+    """Lines of a role list that say something, by number: no blank ones, nothing after `#` at the start of a line."""
+    lines = enumerate(map(str.strip, _text_of(file, "aws.role_file").splitlines()), start=1)
+    return {number: line for number, line in lines if line and not line.startswith("#")}
 
 
 def exposure(file: Path) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from consumer.aws.profiles import Profile
+from consumer.aws.profiles import Profile, read_lines
+from consumer.errors import ConfigurationError, Fault
 
 _ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/\S+")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
@@ -44,6 +46,19 @@ class Role:
     def partition(self) -> str:
         """`aws`, `aws-cn`, `aws-us-gov`…"""
         return self.arn.split(":")[1]
+
+
+def read_roles(file: Path) -> tuple[Role, ...]:
+    """Every role of a list. ConfigurationError names all lines that are none."""
+    roles, faults = [], []
+    for number, line in read_lines(file).items():
+        try:
+            roles.append(Role.from_text(line))
+        except ValueError as error:
+            faults.append(Fault("aws.role_file", f"{file}, line {number}", str(error), "mend the line"))
+    if faults:
+        raise ConfigurationError(faults)
+    return tuple(roles)
 
 
 Access = Role | Profile | None

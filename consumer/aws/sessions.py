@@ -27,11 +27,11 @@ from botocore.utils import InstanceMetadataRegionFetcher
 from cachetools import LRUCache
 
 from consumer.aws.assumed import AssumedRoles
-from consumer.aws.faults import FOREIGN_ERRORS, credentials_fault, translated
+from consumer.aws.faults import FOREIGN_ERRORS, ForeignError, credentials_fault, translated
 from consumer.aws.operations import BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
-from consumer.aws.profiles import Profile, exposure, read_lines, read_profiles
+from consumer.aws.profiles import Profile, exposure, read_profiles
 from consumer.aws.raw_answers import keep_bodies
-from consumer.aws.roles import Access, AccountTarget, Learned, Role, Target
+from consumer.aws.roles import Access, AccountTarget, Learned, Role, Target, read_roles
 from consumer.aws.settings import AwsSettings
 from consumer.errors import ConfigurationError, Fault, ProtocolError, RetryableError, SessionOverError, VpcflowError
 from consumer.telemetry.logs import get_logger
@@ -161,22 +161,16 @@ class Sessions:
     def _accesses(self) -> list[Access]:
         """Everybody we are to be, once each; of two profiles of one account the first."""
         self._warn_of_exposed_keys()
-        profiles = read_profiles(Path(self._settings.credentials_file))[1:] if self._settings.credentials_file else ()
-        lines = read_lines(Path(self._settings.role_file)) if self._settings.role_file else []
-        found: list[Access] = [None]
+        file = self._settings.credentials_file
+        own, *profiles = read_profiles(Path(file)) if file else (Profile("", ""),)
+        found: dict[Access, str] = {None: own.name}
         for profile in profiles:
-            if other := self._same_account(profile, found):
-                self._warn(f"profile {profile.name} is left out: {other} is the same account")
+            if same := self._same_account(profile, found):
+                self._warn(f"profile {profile.name} is left out: profile {same} is the same account")
             else:
-                found.append(profile)
-        roles: dict[Access, None] = {}
-        for line in (*self._settings.roles, *lines):
-            try:
-                roles[Role.from_text(line)] = None
-            except ValueError as error:
-                fault = Fault("aws.role_file", self._settings.role_file, str(error), "mend the line")
-                raise ConfigurationError([fault]) from error
-        return found + list(roles)
+                found[profile] = profile.name
+        listed = read_roles(Path(self._settings.role_file)) if self._settings.role_file else ()
+        return [*found, *dict.fromkeys((*map(Role.from_text, self._settings.roles), *listed))]
 
     def _warn_of_exposed_keys(self) -> None:
         """Files of keys that others can read: ours, the list of roles with its external ids, the SDK's own."""
@@ -185,16 +179,17 @@ class Sessions:
             if file and file != os.devnull and (words := exposure(Path(file))):
                 self._warn(words)
 
-    def _same_account(self, profile: Profile, others: list[Access]) -> str:
-        """Who among `others` has the same account; a profile that does not work is no reason to leave it out."""
+    def _same_account(self, profile: Profile, others: Mapping[Access, str]) -> str:
+        """The name of who among `others` has the same account; who cannot say whose they are has nobody's."""
+        account = self._account_if_known(profile)
+        same = (name for other, name in others.items() if account and self._account_if_known(other) == account)
+        return next(same, "")
+
+    def _account_if_known(self, access: Access) -> str:
         try:
-            account = self.account(profile)
-            same = next((other for other in others if self.account(other) == account), profile)
+            return self.account(access)
         except VpcflowError:
-            return ""
-        if same is profile:
-            return ""
-        return f"profile {same.name}" if isinstance(same, Profile) else "the first profile"
+            return ""  # it is a problem of each of its regions, once they are read
 
     def _account_target(self, access: Access) -> AccountTarget:
         """The regions named in the settings, else the default region and every other one that is enabled."""
@@ -224,10 +219,10 @@ class Sessions:
 
     def keys(self, access: Access = None) -> TemporaryKeys:
         """Keys of `access` for another process, a JVM's credential_process for one. May block."""
-        with _configuration_faults():
+        with _configuration_faults(access):
             held = self._session(access).get_credentials()
             if held is None:
-                raise credentials_fault("there are none")
+                raise credentials_fault("there are none", access)
             frozen = held.get_frozen_credentials()
         # botocore shows the end of a session nowhere else; static keys have none.
         expires = getattr(held, "_expiry_time", None)
@@ -248,17 +243,24 @@ class Sessions:
         try:
             answer: dict[str, Any] = getattr(client, xform_name(operation.name))(**parameters)
         except FOREIGN_ERRORS as error:
-            arn = asked.resource if asked.resource.startswith("arn:") else ""
-            raise self.told(asked, translated(error, operation, target.label(), arn)) from error
+            raise self.told(asked, error) from error
         self.outcomes[asked] = None
         return answer
 
-    def told(self, asked: Asked, error: VpcflowError) -> VpcflowError:
-        """Keep what came of a call, and hand it back to be raised."""
-        self.outcomes[asked] = error
-        if isinstance(error, SessionOverError):
+    def told(self, asked: Asked, error: ForeignError) -> VpcflowError:
+        """Keep what came of a call, and hand it back in our words to be raised."""
+        ours = translated(error, asked.operation, asked.target, asked.resource, self._partition(asked.target.region))
+        self.outcomes[asked] = ours
+        if isinstance(ours, SessionOverError):
             self._forget_keys(asked.target.access)
-        return error
+        return ours
+
+    def _partition(self, region: str) -> str:
+        try:
+            with self._lock:
+                return str(self._own_session().get_partition_for_region(region))
+        except BotoCoreError:  # a region that botocore does not know
+            return "*"
 
     def _forget_keys(self, access: Access) -> None:
         """The next call asks for keys anew; without this, keys that AWS ended early would be used to their own end."""
@@ -288,10 +290,12 @@ class Sessions:
         session = self._session(target.access)
         with self._lock:  # botocore sessions are not thread-safe while they make a client
             if key not in self._clients:
-                self._clients[key] = self._make_client(session, service, target.region, is_paced)
+                self._clients[key] = self._make_client(session, service, target, is_paced)
             return self._clients[key]
 
-    def _make_client(self, session: botocore.session.Session, service: str, region: str, is_paced: bool) -> BaseClient:
+    def _make_client(
+        self, session: botocore.session.Session, service: str, target: Target, is_paced: bool
+    ) -> BaseClient:
         attempts = 1 if is_paced else self._settings.attempts
         config = Config(
             connect_timeout=self._settings.connect_timeout_seconds,
@@ -299,8 +303,8 @@ class Sessions:
             retries={"mode": "standard" if is_paced else "adaptive", "total_max_attempts": attempts},
             user_agent_extra="vpcflow",
         )
-        with _configuration_faults():
-            client: BaseClient = session.create_client(service, region_name=region, config=config)
+        with _configuration_faults(target.access):
+            client: BaseClient = session.create_client(service, region_name=target.region, config=config)
         keep_bodies(client, service)
         client.meta.events.register_first("provide-client-params", _refuse_undeclared)
         return client
@@ -338,12 +342,12 @@ def _profile_session(profile: Profile) -> botocore.session.Session:
 
 
 @contextmanager
-def _configuration_faults() -> Iterator[None]:
+def _configuration_faults(access: Access = None) -> Iterator[None]:
     """What botocore says before any call: a profile that is not there, a file it cannot parse."""
     try:
         yield
     except BotoCoreError as error:
-        raise credentials_fault(str(error)) from error
+        raise credentials_fault(str(error), access) from error
 
 
 def _refuse_undeclared(model: Any, **_: object) -> None:

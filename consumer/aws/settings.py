@@ -11,6 +11,11 @@ from consumer.aws.roles import Role
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
+def is_region(text: str) -> bool:
+    """Whether it is spelled like one; there are new ones each year."""
+    return bool(_REGION.fullmatch(text))
+
+
 class AwsSettings(BaseModel, frozen=True, extra="forbid"):
     """[aws]: as whom and where. Endpoints and credentials follow the SDK's own variables (AWS_ENDPOINT_URL…)."""
 
@@ -58,6 +63,6 @@ class AwsSettings(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def _regions_look_like_one(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for region in (value,) if isinstance(value, str) else value:
-            if region and not _REGION.fullmatch(region):
+            if region and not is_region(region):
                 raise ValueError(f"{region!r} is not a region; write it like us-east-1")
         return value

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import Settings, load_settings
+from consumer.config import AccessOptions, Settings, load_settings
 from consumer.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,3 +165,26 @@ def test_a_fault_in_a_file_of_network_names_is_a_fault_of_the_configuration(tmp_
         load_settings(file, {})
     (fault,) = refused.value.faults
     assert (fault.key, fault.value) == ("discovery.network_names", f"{names} line 2")
+
+
+def test_faults_in_files_of_roles_and_profiles_are_told_with_all_others(tmp_path: Path) -> None:
+    (tmp_path / "roles").write_text("# members\nadmin\n")
+    files = f'role_file = "{tmp_path}/roles"\ncredentials_file = "{tmp_path}/none"\n'
+    faults = faults_of(f"[aws]\n{files}[kcl]\nshutdown_grace_ms = 1000\n", tmp_path)
+
+    assert faults.keys() == {"aws.role_file", "aws.credentials_file", "kcl.shutdown_grace_ms"}
+    assert f"{tmp_path}/roles, line 2" in faults["aws.role_file"]
+
+
+def test_a_setting_that_says_nothing_is_not_quoted(tmp_path: Path) -> None:
+    faults = faults_of('[[collectors]]\nname = "c"\n', tmp_path)
+    assert faults["collectors[0].address"].startswith("collectors[0].address: Field required; mend it")
+
+
+def test_regions_and_roles_of_the_command_line_are_checked_like_those_of_the_file() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        AccessOptions(regions=("us-east-1", "us_east_1"), roles=("admin",)).settings({})
+    assert [(fault.key, fault.value) for fault in caught.value.faults] == [
+        ("--region", "us_east_1"),
+        ("--role", "admin"),
+    ]

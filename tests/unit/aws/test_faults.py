@@ -6,7 +6,9 @@ import botocore.exceptions as boto
 import pytest
 
 from consumer.aws.faults import translated
-from consumer.aws.operations import DESCRIBE_NAT_GATEWAYS, DESCRIBE_VPCS
+from consumer.aws.operations import DESCRIBE_NAT_GATEWAYS, DESCRIBE_SUBSCRIPTION_FILTERS, DESCRIBE_VPCS
+from consumer.aws.profiles import Profile
+from consumer.aws.roles import Target
 from consumer.errors import (
     ConfigurationError,
     PermissionDeniedError,
@@ -16,6 +18,8 @@ from consumer.errors import (
     SessionOverError,
     VpcflowError,
 )
+
+OWN = Target(None, "us-east-1")
 
 
 def answer(code: str, status: int = 400) -> boto.ClientError:
@@ -48,11 +52,11 @@ def answer(code: str, status: int = 400) -> boto.ClientError:
 def test_every_failure_becomes_one_of_ours(
     error: boto.ClientError | boto.BotoCoreError, ours: type[VpcflowError]
 ) -> None:
-    assert type(translated(error, DESCRIBE_VPCS, "own/us-east-1")) is ours
+    assert type(translated(error, DESCRIBE_VPCS, OWN)) is ours
 
 
 def test_a_denial_names_action_feature_and_policy_line() -> None:
-    denial = translated(answer("UnauthorizedOperation", 403), DESCRIBE_NAT_GATEWAYS, "own/us-east-1")
+    denial = translated(answer("UnauthorizedOperation", 403), DESCRIBE_NAT_GATEWAYS, OWN)
 
     assert str(denial) == (
         "ec2:DescribeNatGateways denied → names of NAT gateways → "
@@ -61,8 +65,34 @@ def test_a_denial_names_action_feature_and_policy_line() -> None:
 
 
 def test_a_refusal_keeps_the_code_for_who_must_decide() -> None:
-    refusal = translated(answer("ResourceNotFoundException"), DESCRIBE_VPCS, "own/us-east-1")
+    refusal = translated(answer("ResourceNotFoundException"), DESCRIBE_VPCS, OWN)
 
     assert isinstance(refusal, RefusedError)
     assert refusal.code == "ResourceNotFoundException"
     assert "own/us-east-1" in str(refusal)
+
+
+def test_what_a_call_was_about_is_named_and_botocores_frame_is_not() -> None:
+    gone, busy = (
+        str(translated(answer(code), DESCRIBE_SUBSCRIPTION_FILTERS, OWN, "/vpc/flow"))
+        for code in ("ResourceNotFoundException", "Throttling")
+    )
+
+    assert gone == (
+        "logs:DescribeSubscriptionFilters refused: ResourceNotFoundException: because (own/us-east-1, /vpc/flow)"
+    )
+    assert busy == "logs:DescribeSubscriptionFilters in own/us-east-1, /vpc/flow: Throttling: because"
+
+
+def test_a_denials_policy_line_can_be_pasted_as_it_is() -> None:
+    china = Target(None, "cn-north-1")
+    denial = translated(answer("AccessDeniedException"), DESCRIBE_SUBSCRIPTION_FILTERS, china, "/vpc/flow", "aws-cn")
+
+    assert str(denial).endswith('"Resource": "arn:aws-cn:logs:*:*:log-group:*"')
+
+
+def test_a_profile_without_keys_is_named_with_its_file() -> None:
+    lab = Target(Profile("/etc/vpcflow/credentials", "lab"), "us-east-1")
+    fault = translated(boto.NoCredentialsError(), DESCRIBE_VPCS, lab)
+
+    assert str(fault) == "profile lab: Unable to locate credentials; mend it in /etc/vpcflow/credentials"

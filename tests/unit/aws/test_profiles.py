@@ -102,7 +102,20 @@ def test_of_two_profiles_of_one_account_the_first_is_used_with_a_warning(
     ours = Sessions(AwsSettings(credentials_file=str(file), region="us-east-1", regions=("us-east-1",), attempts=1))
 
     assert [one.access for one in ours.account_targets()] == [None]
-    assert ours.warnings == ("profile second is left out: the first profile is the same account",)
+    assert ours.warnings == ("profile second is left out: profile first is the same account",)
+
+
+def test_a_profile_that_does_not_work_hides_no_other_two_of_one_account(
+    aws: FaultyAws, moto: MotoServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    members = [member_section(name, "333333333333", moto) for name in ("third", "again")]
+    file.write_text("".join([member_section("own", "222222222222", moto), "[broken]\naws_access_key_id=1\n", *members]))
+    file.chmod(0o400)
+    ours = Sessions(AwsSettings(credentials_file=str(file), region="us-east-1", regions=("us-east-1",), attempts=1))
+
+    assert [one.access and one.access.name for one in ours.account_targets()] == [None, "broken", "third"]  # type: ignore[union-attr]
+    assert ours.warnings == ("profile again is left out: profile third is the same account",)
 
 
 def test_a_role_list_adds_to_the_roles_and_names_a_wrong_line(aws: FaultyAws, tmp_path: Path) -> None:
@@ -112,9 +125,11 @@ def test_a_role_list_adds_to_the_roles_and_names_a_wrong_line(aws: FaultyAws, tm
     settings = AwsSettings(role_file=str(file), region="us-east-1", regions=("us-east-1",))
 
     assert [one.access for one in Sessions(settings).account_targets()] == [None, Role(arn, "a=b")]
-    file.write_text("admin\n")
-    with pytest.raises(ConfigurationError, match="'admin' is not a role"):
+    file.write_text(f"admin\n{arn}\n{arn},\n")
+    with pytest.raises(ConfigurationError) as error:
         Sessions(settings).account_targets()
+    assert [fault.value for fault in error.value.faults] == [f"{file}, line 1", f"{file}, line 3"]
+    assert "'admin' is not a role" in str(error.value)
 
 
 def test_without_regions_every_enabled_one_is_read_and_only_the_default_is_named(
