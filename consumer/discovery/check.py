@@ -7,27 +7,30 @@ calls that this estate needs are made, so nothing is asked for that the user cou
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from consumer.aws import operations
 from consumer.aws.operations import Feature
-from consumer.aws.roles import Target
+from consumer.aws.roles import Access, Target
 from consumer.aws.sessions import Asked, Sessions
 from consumer.clock import Clock
 from consumer.discovery.arn import Arn
 from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.log_group_access import SECOND_WAY, try_log_group
 from consumer.discovery.object_access import is_harmless, try_objects, try_queue
 from consumer.discovery.plan import make_plan
-from consumer.discovery.save import entries_of
+from consumer.discovery.save import stream_settings
 from consumer.discovery.stream_access import try_leases, try_stream
 from consumer.discovery.survey import Survey, Surveyor
 from consumer.discovery.ways import Wishes
 from consumer.errors import ConfigurationError, PermissionDeniedError, RefusedError, RetryableError, VpcflowError
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.delivery import SourceKind
+from consumer.model.place import LogGroupKey
+from consumer.model.plan import Plan
 
 REQUIRED = frozenset(
     {
@@ -71,10 +74,14 @@ class Verdict:
     notes: tuple[str, ...]
 
     @property
+    def is_late(self) -> bool:
+        """This machine's clock is so wrong, either way, that AWS refuses us or soon will."""
+        return abs(self.clock_skew_seconds or 0.0) > SKEW_LIMIT_SECONDS
+
+    @property
     def may_run(self) -> bool:
         """Nothing that is required is missing."""
-        is_late = abs(self.clock_skew_seconds or 0.0) > SKEW_LIMIT_SECONDS
-        return not is_late and not any(one.is_required and one.state != "ok" for one in self.findings)
+        return not self.is_late and not any(one.is_required and one.state != "ok" for one in self.findings)
 
 
 class AccessCheck:
@@ -85,40 +92,64 @@ class AccessCheck:
         sessions: Sessions,
         keeper: InventoryKeeper,
         kcl: KclSettings,
-        streams: Sequence[StreamSettings],
+        wishes: Wishes,
         clock: Clock,
         thread_count: int,
     ) -> None:
         self._sessions = sessions
         self._keeper = keeper
         self._kcl = kcl
-        self._streams = [stream for stream in streams if stream.enabled]
+        self._wishes = wishes
         self._clock = clock
         self._thread_count = thread_count
 
     def run(self) -> Verdict:
-        """Do everything a discovery does, then try each stream."""
+        """Do everything a discovery does, then try whatever its plan would read."""
         skew = self._clock_skew()
         stop = threading.Event()
         refresh = self._keeper.refresh(stop)
         survey = Surveyor(self._sessions, self._thread_count).survey(refresh.parts, refresh.problems, stop)
-        streams = self._streams or _streams_of(survey, self._account(Target(None, self._sessions.region)))
+        plan = make_plan(survey, self._wishes)
+        streams = self._streams(survey, plan)
         for stream in streams:
             try_stream(self._sessions, stream)
             try_leases(self._sessions, self._kcl, stream)
-        self._try_buckets(survey)
+        polled = self._try_log_groups(survey, plan)
+        self._try_buckets(survey, plan)
         notes = list(self._sessions.warnings)
         if not streams:
             notes.append("there is no stream: reading Kinesis and keeping leases were not tried")
-        findings = [*self._findings(), *self._unread(refresh)]
+        findings = [*self._findings(polled), *self._unread(refresh)]
         findings.sort(key=lambda one: (one.account, one.region, one.feature, one.action))
         return Verdict(tuple(findings), skew, tuple(notes))
 
-    def _try_buckets(self, survey: Survey) -> None:
+    def _streams(self, survey: Survey, plan: Plan) -> list[StreamSettings]:
+        """Those of the settings, and what the plan reads besides."""
+        own_account = self._account(Target(None, self._sessions.region))
+        vias = dict.fromkeys(one.via for one in plan.choices.values() if one.source is SourceKind.KINESIS)
+        found = (stream_settings(survey, via, own_account) for via in vias)
+        named = [stream for stream in self._wishes.streams if stream.enabled]
+        known = {(stream.region, stream.name) for stream in named}
+        return named + [stream for stream in found if stream and (stream.region, stream.name) not in known]
+
+    def _try_log_groups(self, survey: Survey, plan: Plan) -> frozenset[str]:
+        """Groups that the plan polls, or would if their stream failed; returns the names of the former."""
+        accesses = _accesses(survey)
+        groups: dict[LogGroupKey, bool] = {}
+        for choice in plan.choices.values():
+            is_polled = choice.source is SourceKind.CLOUDWATCH
+            if choice.group is not None and (is_polled or choice.may_be_polled):
+                groups[choice.group] = groups.get(choice.group, False) or is_polled
+        for group in groups:
+            target = Target(accesses.get(group.account), group.region)
+            try_log_group(self._sessions, target, group.name, self._clock.now())
+        return frozenset(group.name for group, is_polled in groups.items() if is_polled)
+
+    def _try_buckets(self, survey: Survey, plan: Plan) -> None:
         """The buckets that the plan would read, and their queues."""
-        accesses = {part.account: target.access for target, part in survey.parts.items()}
+        accesses = _accesses(survey)
         buckets = {one.name: one for one in survey.buckets}
-        for choice in make_plan(survey, Wishes()).choices.values():
+        for choice in plan.choices.values():
             bucket = buckets.pop(choice.via, None) if choice.source is SourceKind.S3 else None
             queue = bucket.queue_for(choice.flow_log) if bucket else None
             arn = Arn.parse(queue.arn) if queue else None
@@ -140,9 +171,10 @@ class AccessCheck:
         except (VpcflowError, KeyError, ValueError):
             return None
 
-    def _findings(self) -> Iterator[Finding]:
+    def _findings(self, polled: frozenset[str]) -> Iterator[Finding]:
         for asked, error in dict(self._sessions.outcomes).items():
-            yield _finding(asked, self._account(asked.target), error)
+            is_needed = asked.operation in SECOND_WAY and asked.resource in polled
+            yield _finding(asked, self._account(asked.target), error, is_needed=is_needed)
 
     def _unread(self, refresh: Refresh) -> Iterator[Finding]:
         """Places where another call failed first, so that nobody could ask for flow logs."""
@@ -162,13 +194,13 @@ class AccessCheck:
             return target.label().partition("/")[0]
 
 
-def _streams_of(survey: Survey, own_account: str) -> list[StreamSettings]:
-    """The streams that were found, as `discover --save` would write them."""
-    entries = [entry for entry in entries_of(survey, own_account) if entry.section == "streams"]
-    return [StreamSettings.model_validate({**entry.identity, **entry.further}) for entry in entries]
+def _accesses(survey: Survey) -> dict[str, Access]:
+    """As whom each account is asked."""
+    return {part.account: target.access for target, part in survey.parts.items()}
 
 
-def _finding(asked: Asked, account: str, error: VpcflowError | None) -> Finding:
+def _finding(asked: Asked, account: str, error: VpcflowError | None, *, is_needed: bool = False) -> Finding:
+    """`is_needed`: flows are lost where this very call is denied, whatever its feature."""
     operation = asked.operation
     state: State = "ok"
     reason = policy = ""
@@ -178,6 +210,8 @@ def _finding(asked: Asked, account: str, error: VpcflowError | None) -> Finding:
             reason += " (or the role's trust policy does not name us, or asks for another external id)"
     elif isinstance(error, RefusedError) and operation.service == "dynamodb":
         pass  # allowed: there is no such table yet, or the condition of the trial held it back
+    elif isinstance(error, RefusedError) and operation is operations.GET_LOG_EVENTS:
+        pass  # allowed: the stream of the trial is not there
     elif is_harmless(error):
         pass  # allowed: what was tried is not there, on purpose
     elif error is not None:
@@ -189,7 +223,7 @@ def _finding(asked: Asked, account: str, error: VpcflowError | None) -> Finding:
         operation.action,
         asked.resource,
         state,
-        operation.feature in REQUIRED,
+        operation.feature in REQUIRED or (is_needed and state == "denied"),
         reason,
         policy,
     )

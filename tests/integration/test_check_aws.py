@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from consumer.aws.operations import BY_NAME
 from consumer.cli import main
-from consumer.demo.network import MEMBER_ACCOUNT, MEMBER_ROLE
+from consumer.demo.network import LOG_GROUP, MEMBER_ACCOUNT, MEMBER_ROLE
 from tests.support.discovered_estate import DiscoveredEstate, seed_estate
 from tests.support.emulated_estate import DENIED, Fault, FaultyAws, MotoServer
 from tests.support.faulty_storage import FaultyStorage, Refuse
@@ -96,6 +96,38 @@ def test_a_denial_of_what_the_main_job_needs_is_exit_code_one(aws: FaultyAws, ac
 
     assert {one["action"].partition(":")[2] for one in denied} == actions
     assert all(one["is_required"] and one["policy"].startswith('"Action": ') for one in denied)
+
+
+def polling(action: str) -> list[dict[str, Any]]:
+    """What was found out about one call of polling."""
+    return [one for one in checked(*MEMBER)["findings"] if one["action"] == action]
+
+
+def test_polling_is_tried_where_the_plan_polls_or_would(aws: FaultyAws) -> None:
+    found = polling("logs:FilterLogEvents")
+
+    assert {(one["account"], one["resource"], one["state"]) for one in found} == {
+        (account, LOG_GROUP, "ok") for account in ("123456789012", MEMBER_ACCOUNT)
+    }
+    assert not aws.calls["GetLogEvents"], "who has one way needs no permission for the other"
+
+
+@pytest.mark.parametrize(("also", "code"), [("", 0), ("GetLogEvents", 1), ("DescribeLogStreams", 1)])
+def test_a_polled_group_needs_one_of_two_ways(aws: FaultyAws, also: str, code: int) -> None:
+    aws.fault_of = lambda asked, _: REFUSED if asked in {"FilterLogEvents", also} else None
+    findings = checked(*MEMBER, code=code)["findings"]
+
+    denied = {one["action"]: one["policy"] for one in findings if one["state"] == "denied"}
+    assert denied.keys() == {f"logs:{action}" for action in ("FilterLogEvents", also) if action}
+    assert all(policy.endswith('"arn:aws:logs:*:*:log-group:*"') for policy in denied.values())
+
+
+def test_a_stream_that_the_settings_switched_off_is_not_tried(aws: FaultyAws, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(f'[[streams]]\nname = "flow"\nregion = "{REGION}"\nenabled = false\n')
+    aws.fault_of = lambda asked, _: REFUSED if asked == "GetRecords" else None
+
+    assert "kinesis:GetRecords" not in states(checked("-c", str(config)))
 
 
 def test_a_role_that_cannot_be_assumed_is_named(aws: FaultyAws) -> None:
