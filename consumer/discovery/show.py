@@ -5,12 +5,13 @@ Belongs here: words and colours. Does not: the data (report.py). What needs atte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 Row = Mapping[str, Any]
 
@@ -22,9 +23,15 @@ def show(report: Mapping[str, Sequence[Row]], call_counts: Mapping[str, int], se
             table.title, table.title_justify = title, "left"
             console.print(table)
             console.print()
-    for problem in report["problems"]:
-        console.print(f"[red]problem[/] {escape(problem['where'])}: {escape(problem['reason'])}", soft_wrap=True)
+    show_problems(report, console)
     console.print(summary(report, call_counts, seconds), soft_wrap=True, highlight=False)
+
+
+def show_problems(report: Mapping[str, Sequence[Row]], console: Console) -> None:
+    """One line each, however long."""
+    for problem in report["problems"]:
+        words = f"[red]problem[/] {escape(problem['where'])}: {escape(problem['reason'])}"
+        console.print(words, soft_wrap=True, highlight=False)
 
 
 def summary(report: Mapping[str, Sequence[Row]], call_counts: Mapping[str, int], seconds: float) -> str:
@@ -32,78 +39,55 @@ def summary(report: Mapping[str, Sequence[Row]], call_counts: Mapping[str, int],
     unlogged = sum(1 for vpc in report["vpcs"] if vpc["logged"] is False and vpc["interfaces"])
     calls = ", ".join(f"{name.partition(':')[2]} {count}" for name, count in sorted(call_counts.items()))
     return (
-        f"{len(report['accounts'])} accounts, {len(report['vpcs'])} VPCs ({unlogged} in use and not logged), "
-        f"{len(report['flow_logs'])} flow logs, {len(report['problems'])} problems; "
-        f"{sum(call_counts.values())} API calls in {seconds:.1f} s ({calls})"
+        f"{_counted(len(report['accounts']), 'account')}, "
+        f"{_counted(len(report['vpcs']), 'VPC')} ({unlogged} in use and not logged), "
+        f"{_counted(len(report['flow_logs']), 'flow log')}, {_counted(len(report['problems']), 'problem')}; "
+        f"{_counted(sum(call_counts.values()), 'API call')} in {seconds:.1f} s ({calls})"
     )
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _tables(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Table]]:
     yield "Accounts", _table(("account", "read as"), ((one["id"], one["access"]) for one in report["accounts"]))
     used = [one for one in report["regions"] if one["state"] != "unused"]
     unused = len(report["regions"]) - len(used)
-    title = f"Regions ({unused} more are unused)" if unused else "Regions"
-    yield (
-        title,
-        _table(
-            ("account", "region", "state", "VPCs", "interfaces", "flow logs"),
-            (
-                (
-                    one["account"],
-                    one["region"],
-                    _good(one["state"], one["state"] == "read"),
-                    one["vpcs"],
-                    one["interfaces"],
-                    one["flow_logs"],
-                )
-                for one in used
-            ),
-        ),
-    )
-    yield "VPCs", _table(("VPC", "name", "account", "region", "CIDRs", "exporter", "logged"), map(_vpc, report["vpcs"]))
+    title = f"Regions ({unused} more {'is' if unused == 1 else 'are'} unused)" if unused else "Regions"
+    yield title, _table(("account", "region", "state", "VPCs", "interfaces", "flow logs"), map(_region, used))
+    yield "VPCs", _table(("VPC", "CIDRs", "exporter", "logged"), map(_vpc, report["vpcs"]), whole=("VPC", "exporter"))
     plan = {one["flow_log"]: one for one in report["plan"]}
+    rows = (_flow_log(one, plan[one["id"]]) for one in report["flow_logs"])
     yield (
         "Flow logs",
-        _table(
-            ("flow log", "of", "traffic", "fields", "delivery", "reported by", "because", "if it fails"),
-            (_flow_log(one, plan[one["id"]]) for one in report["flow_logs"]),
-        ),
+        _table(("flow log", "records", "reported by", "because"), rows, whole=("flow log", "reported by")),
     )
-    yield (
-        "Kinesis streams",
-        _table(("stream", "account", "region", "status", "shards", "consumers", "log groups"), _streams(report)),
-    )
-    yield "Log groups", _table(("log group", "account", "region", "subscriptions"), _log_groups(report))
-    yield "Buckets", _table(("bucket", "region", "queue", "waiting", "flow logs"), _buckets(report))
-    yield (
-        "Transit gateways",
-        _table(
-            ("transit gateway", "name", "account", "region", "attachments", "logged"),
-            (
-                (
-                    one["id"],
-                    one["name"],
-                    one["account"],
-                    one["region"],
-                    len(one["attachments"]),
-                    _logged(one, is_used=bool(one["attachments"])),
-                )
-                for one in report["transit_gateways"]
-            ),
-        ),
-    )
+    yield "Kinesis streams", _table(("stream", "status", "shards", "consumers", "log groups"), _streams(report))
+    yield "Log groups", _table(("log group", "subscriptions"), _log_groups(report))
+    yield "Buckets", _table(("bucket", "queue", "waiting", "flow logs"), _buckets(report))
+    gateways = map(_transit_gateway, report["transit_gateways"])
+    yield "Transit gateways", _table(("transit gateway", "attachments", "logged"), gateways, whole=("transit gateway",))
+
+
+def _place(one: Row) -> _Text:
+    return _Text(f"[dim]{escape(one['account'])} {escape(one['region'])}[/]")
+
+
+def _region(one: Row) -> tuple[object, ...]:
+    state = _good(one["state"], one["state"] == "read")
+    return one["account"], one["region"], state, one["vpcs"], one["interfaces"], one["flow_logs"]
 
 
 def _vpc(one: Row) -> tuple[object, ...]:
-    return (
-        one["id"],
-        f"{one['name']} (default)".strip() if one["is_default"] else one["name"],
-        one["account"],
-        one["region"],
-        " ".join(one["cidrs"]),
-        one["exporter_address"],
-        _logged(one, is_used=bool(one["interfaces"])),
-    )
+    name = f"{one['name']} (default)".strip() if one["is_default"] else one["name"]
+    logged = _logged(one, is_used=bool(one["interfaces"]))
+    return _lines(one["id"], name, _place(one)), _lines(*one["cidrs"]), one["exporter_address"], logged
+
+
+def _transit_gateway(one: Row) -> tuple[object, ...]:
+    logged = _logged(one, is_used=bool(one["attachments"]))
+    return _lines(one["id"], one["name"], _place(one)), len(one["attachments"]), logged
 
 
 def _logged(one: Row, *, is_used: bool) -> _Text:
@@ -121,40 +105,37 @@ def _flow_log(one: Row, choice: Row) -> tuple[object, ...]:
     delivery = one["delivery_status"] or "nothing yet"
     if one["delivery_error"]:
         delivery += f": {one['delivery_error']}"
+    traffic = f"{one['traffic']}, {_counted(len(one['format'].split()), 'field')}"
+    why = "; ".join((choice["reason"], *choice["notes"], *(f"also: {other}" for other in choice["also"])))
     return (
-        one["id"],
-        one["resource"],
-        one["traffic"],
-        len(one["format"].split()),
-        _good(delivery, one["delivery_status"] != "FAILED"),
+        _lines(one["id"], one["resource"], _place(one)),
+        _lines(traffic, _good(delivery, one["delivery_status"] != "FAILED")),
         choice["source"] or _good("nobody", bool(choice["covered_by"])),
-        "; ".join((choice["reason"], *choice["notes"], *(f"also: {other}" for other in choice["also"]))),
-        choice["if_it_fails"],
+        _lines(why, choice["if_it_fails"] and f"if it fails: {choice['if_it_fails']}"),
     )
 
 
 def _streams(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, ...]]:
     for one in report["streams"]:
-        consumers = ", ".join(f"{consumer['name']} {consumer['status']}" for consumer in one["consumers"])
+        consumers = (f"{consumer['name']} {consumer['status']}" for consumer in one["consumers"])
         status = _good(one["status"] or "could not be read", one["status"] == "ACTIVE")
-        groups = len(one["log_groups"])
-        yield one["name"], one["account"], one["region"], status, one["shards"], consumers, groups
+        yield _lines(one["name"], _place(one)), status, one["shards"], _lines(*consumers), len(one["log_groups"])
 
 
 def _log_groups(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, ...]]:
     for one in report["log_groups"]:
-        targets = ", ".join(
+        targets = (
             f"{subscription['name']} → {subscription['stream'] or subscription['destination']}"
             for subscription in one["subscriptions"]
         )
-        yield one["name"], one["account"], one["region"], targets or "none"
+        yield _lines(one["name"], _place(one)), _lines(*targets) or "none"
 
 
 def _buckets(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, ...]]:
     for one in report["buckets"]:
         for queue in one["queues"] or [{"arn": None, "waiting": None}]:
             name = queue["arn"] or _good("none", False)
-            yield one["name"], one["region"], name, queue["waiting"], len(one["flow_logs"])
+            yield _lines(one["name"], one["region"]), name, queue["waiting"], len(one["flow_logs"])
 
 
 class _Text(str):
@@ -165,8 +146,17 @@ def _good(text: str, is_good: bool) -> _Text:
     return _Text(escape(text) if is_good else f"[red]{escape(text)}[/]")
 
 
-def _table(names: Sequence[str], rows: Iterator[tuple[object, ...]] | map[tuple[object, ...]]) -> Table:
-    table = Table(*names)
+def _lines(*parts: object) -> _Text:
+    """One below the other, without what is empty."""
+    return _Text("\n".join(part if isinstance(part, _Text) else escape(str(part)) for part in parts if part))
+
+
+def _table(
+    names: Sequence[str], rows: Iterator[tuple[object, ...]] | map[tuple[object, ...]], whole: Collection[str] = ()
+) -> Table:
+    """`whole`: columns of what people copy, which are never cut or broken, so that 80 characters a line will do."""
+    columns = (Column(name, no_wrap=name in whole, overflow="fold") for name in names)
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for row in rows:
         table.add_row(*(cell if isinstance(cell, _Text) else escape("" if cell is None else str(cell)) for cell in row))
     return table

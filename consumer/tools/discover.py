@@ -25,7 +25,7 @@ from consumer.discovery.inventory import InventoryKeeper
 from consumer.discovery.plan import make_plan
 from consumer.discovery.report import report
 from consumer.discovery.save import Saved, add_to, entries_of
-from consumer.discovery.show import show, summary
+from consumer.discovery.show import show, show_problems, summary
 from consumer.discovery.survey import Survey, Surveyor
 from consumer.errors import ConfigurationError, Fault, VpcflowError
 from consumer.model.inventory import Inventory
@@ -38,7 +38,7 @@ def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_j
     also = (save,) if save is not None and save.exists() else ()
     settings = options.settings(environment, also)
     started = time.monotonic()
-    set_up_logs("warning")  # to stderr: stdout is the answer's
+    set_up_logs("error")  # to stderr: stdout is the answer's; what may only be wrong is a problem of the answer
     sessions = Sessions(settings.aws)
     keeper = InventoryKeeper(
         sessions, settings.discovery, _assignments(settings), SystemClock(), settings.aws.parallel_targets
@@ -54,6 +54,7 @@ def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_j
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         sys.stdout.flush()
+        show_problems(found, errors)
         errors.print(summary(found, sessions.call_counts, seconds), soft_wrap=True, highlight=False)
     else:
         show(found, sessions.call_counts, seconds, Console())

@@ -212,10 +212,20 @@ def test_a_terminal_gets_tables_in_which_what_goes_unseen_stands_out(
 
     from consumer.discovery.show import show
 
+    report = found(*TWO_REGIONS)
     console = Console(record=True, width=250, color_system="standard", force_terminal=True)
-    show(found(*TWO_REGIONS), {"ec2:DescribeVpcs": 2}, 1.0, console)
+    show(report, {"ec2:DescribeVpcs": 2}, 1.0, console)
     text = console.export_text(styles=True)
 
     (line,) = [line for line in text.splitlines() if estate.bare_vpc in line and "10.99.0.0/16" in line]
     assert "\x1b[31mNO: no flow log on it, its subnets or its interfaces" in line
     assert "2 API calls in 1.0 s (DescribeVpcs 2)" in text
+    narrow = Console(record=True, width=80)
+    show(report, {}, 1.0, narrow)
+    words = set(narrow.export_text().split())
+    for vpc in report["vpcs"]:
+        assert {vpc["id"], vpc["account"], vpc["region"], vpc["exporter_address"]} <= words, (
+            "to be copied at 80 columns"
+        )
+    for flow_log in report["flow_logs"]:
+        assert {flow_log["id"], flow_log["resource"]} <= words
