@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from consumer.config import Settings
 from consumer.encode.catalogue import elements_markdown
 from consumer.telemetry.metrics import DECLARED, LIMITED_LABELS, NAMES_LIMIT, OTHER
+from consumer.telemetry.reasons import DROPPED, PAYLOADS, QUARANTINED
 from scripts.collector_pages import collector_pages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,18 @@ def metrics_page() -> str:
     for item in DECLARED:
         labels = ", ".join(f"`{label}`" for label in item.labels) or "–"
         lines.append(f"| `{item.name}` | {item.kind.__name__.lower()} | {labels} | {item.help} |")
-    return "\n".join(lines) + "\n"
+    lines += [
+        "",
+        "## Reasons",
+        "",
+        "Why lines and payloads were not exported: the label `reason` of three metrics,",
+        "and what `replay` and `backfill` say.",
+        "",
+    ]
+    for name, reasons in (("dropped_lines", DROPPED), ("quarantined_lines", QUARANTINED), ("payloads", PAYLOADS)):
+        lines += [f"| `vpcflow_{name}_total` | Meaning |", "|---|---|"]
+        lines += [*(f"| `{reason}` | {meaning} |" for reason, meaning in reasons.items()), ""]
+    return "\n".join(lines)
 
 
 def _sections() -> Iterator[tuple[str, bool, type[BaseModel]]]:

@@ -36,10 +36,11 @@ from consumer.commands.common import MESSAGE_SIZE_OPTION, PROFILE_OPTION, answer
 def replay(files: tuple[str, ...], **options: Any) -> int:
     """Send flow log files to a collector as IPFIX.
 
-    Reads S3 flow log files (text or Parquet), headerless lines, CloudWatch Logs envelopes, what Firehose leaves in a
-    bucket, the JSON that `aws logs` and `aws kinesis get-records` print, records as JSON objects, and our own dead
-    letter file; plain or gzip; - is standard input. Lines without a header are read with --format, else as AWS's
-    default format when they have its 14 fields.
+    Reads S3 flow log files (text or Parquet), headerless lines, CloudWatch Logs envelopes, what Firehose and exports of
+    CloudWatch Logs leave in a bucket, what `aws logs`, `aws kinesis get-records`, Athena and Logs Insights print (JSON,
+    text, CSV), records as JSON objects, and our own dead letter file; plain or gzip. Of a folder every file below it is
+    read; - is standard input. Lines without a header are read with --format, else as AWS's default format when they
+    have its 14 fields.
 
     Ends with a summary: a table on a terminal, one JSON object when piped.
     """

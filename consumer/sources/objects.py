@@ -1,9 +1,10 @@
 """An object in bounded memory: blocks of bytes in, chunks that end at a line's end out.
 
-Belongs here: gzip (every member), the position behind each chunk. Does not: where text and JSON are cut (cutters.py),
-who brings the blocks (files.py a file or standard input, s3 the body of GetObject), what a line says (decode/), rows of
-columns (parquet.py). What begins with `{` or `[` is JSON (an envelope, JSON lines, the output of
-`aws logs filter-log-events`) and is handed over whole or cut between lines; anything else is text, cut at line ends.
+Belongs here: gzip (every member, also packed twice), UTF-16, the position behind each chunk. Does not: where text and
+JSON are cut (cutters.py), what other programs put around lines (wrapping.py), who brings the blocks (files.py a file or
+standard input, s3 the body of GetObject), what a line says (decode/), rows of columns (parquet.py). What begins with
+`{` or `[` is JSON (an envelope, JSON lines, the output of `aws logs filter-log-events`) and is handed over whole or cut
+between documents; anything else is text, cut at line ends.
 
 Where blocks end never matters: an object gives the same rows however it was cut on its way
 (tests/property/test_source_objects.py).
@@ -11,9 +12,10 @@ Where blocks end never matters: an object gives the same rows however it was cut
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import orjson
@@ -23,6 +25,7 @@ from consumer.model.delivery import Delivery, Origin, TextState
 from consumer.model.log_format import LogFormat
 from consumer.model.row_slice import RowSlice
 from consumer.sources.cutters import LINE_LIMIT_BYTES, JsonCutter, TextCutter
+from consumer.sources.wrapping import unwrapping
 
 CHUNK_BYTES = 1 << 20
 """Text handed over at once: about one full batch (8,192 records of the default format)."""
@@ -31,7 +34,17 @@ _UNPACKED_BYTES = 1 << 20
 """The most that is unpacked at once, so that a bomb costs time and no memory."""
 PARQUET_MAGIC = b"PAR1"
 BAD_PARQUET = "bad_parquet"
+NOT_TEXT = "not_text"
+"""Reason of a whole object: packed otherwise than by gzip, or something else altogether."""
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_LAYERS = 2
+"""Firehose packs the envelopes of CloudWatch, which are gzip, once more when its own compression is on."""
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""What PowerShell writes where `>` stands behind a command."""
+_FOREIGN_PACKINGS = (_GZIP_MAGIC, b"PK\3\4", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf")
+"""gzip once too often, zip, bzip2, xz, zstd, 7z."""
+_TELLING_BYTES = 64
+"""A zero among the first ones is in no text; later ones cost their lines."""
 _LEADING_BLANKS = b"\xef\xbb\xbf \t\r\n"
 
 _KEY = re.compile(r"(?P<account>\d{12})_vpcflowlogs_(?P<region>[a-z0-9-]+)_(?P<flow_log>fl-[0-9a-f]+)_")
@@ -115,19 +128,26 @@ def read_chunks(
     goes through to the caller, and every chunk before it was whole.
     """
     unpacked = _Unpacked(_bounded(blocks))
-    pieces = unpacked.blocks()
-    head = b""
-    for piece in pieces:
-        head += piece
-        if len(head) > LINE_LIMIT_BYTES or head.lstrip(_LEADING_BLANKS):
-            break
+    head, pieces = _begun(unpacked.blocks())
+    if head.startswith(_UTF_16):
+        head, pieces = _begun(_utf_8(pieces))
     if head.startswith(PARQUET_MAGIC):
         yield Chunk(b"", start.offset, None, BAD_PARQUET)  # packed once more, or not seekable: its end comes first
-        return
-    is_json = head[:LINE_LIMIT_BYTES].lstrip(_LEADING_BLANKS)[:1] in (b"{", b"[")
-    text = None if is_json else TextState(start.log_format)
-    cutter = JsonCutter(start.offset, chunk_bytes) if is_json else TextCutter(start.offset, chunk_bytes)
-    for piece in _after(chain([head], pieces), start.offset):
+    elif head.startswith(_FOREIGN_PACKINGS) or b"\0" in head[:_TELLING_BYTES]:
+        if not start.offset:
+            yield Chunk(b"", len(head), None, NOT_TEXT)
+    elif head.lstrip(_LEADING_BLANKS)[:1] in (b"{", b"["):
+        yield from _cut(pieces, JsonCutter(start.offset, chunk_bytes), None, unpacked)
+    else:
+        unwrap = unwrapping(head.removeprefix(codecs.BOM_UTF8), start.log_format)
+        for chunk in _cut(pieces, TextCutter(start.offset, chunk_bytes), TextState(start.log_format), unpacked):
+            yield replace(chunk, payload=unwrap(chunk.payload.removeprefix(codecs.BOM_UTF8))) if unwrap else chunk
+
+
+def _cut(
+    pieces: Iterable[bytes], cutter: TextCutter | JsonCutter, text: TextState | None, unpacked: _Unpacked
+) -> Iterator[Chunk]:
+    for piece in _after(pieces, cutter.end):
         for payload in cutter.cut(piece):
             yield Chunk(payload, cutter.end, text)
         if cutter.is_over:
@@ -138,12 +158,31 @@ def read_chunks(
         yield Chunk(rest, cutter.end, text, unpacked.fault)
 
 
+def _begun(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """(what the text begins with, all of it): always as much as a line may have, however the blocks came."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= LINE_LIMIT_BYTES:
+            break
+    return head[:LINE_LIMIT_BYTES], chain([head], pieces)
+
+
+def _utf_8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same text; what is no UTF-16 costs its line."""
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
 @dataclass(slots=True)
 class _Unpacked:
     """The bytes of an object, gunzipped when it is gzip. `fault` is set when they ended early."""
 
     packed: Iterator[bytes]
     fault: str = ""
+    layer: int = 0
 
     def blocks(self) -> Iterator[bytes]:
         first = b""
@@ -151,8 +190,10 @@ class _Unpacked:
             first += block
             if len(first) >= len(_GZIP_MAGIC):
                 break
-        if first.startswith(_GZIP_MAGIC):
-            yield from self._gunzip(first)
+        if first.startswith(_GZIP_MAGIC) and self.layer < _GZIP_LAYERS:
+            inner = _Unpacked(self._gunzip(first), layer=self.layer + 1)
+            yield from inner.blocks()
+            self.fault = self.fault or inner.fault
         else:
             yield first
             yield from self.packed

@@ -38,7 +38,7 @@ from consumer.state.object_journal import ObjectJournal
 from consumer.telemetry.logs import set_up_logs
 from consumer.tools.backfill_options import BackfillOptions
 from consumer.tools.backfill_progress import Progress
-from consumer.tools.sending import DEAD_LETTER_LIMIT_BYTES, Ledger, print_summary, summary_of
+from consumer.tools.sending import DEAD_LETTER_LIMIT_BYTES, Ledger, explain, print_summary, summary_of
 
 TRY_COUNT = 5
 """Times an object is tried that AWS is too busy for, or that changes while it is read."""
@@ -72,6 +72,7 @@ def run_backfill(options: BackfillOptions) -> int:
         summary = {"objects": dict(run.outcomes), **summary_of(ledger, outlet, clock.monotonic() - began)}
     summary["interrupted"] = stop.is_set()
     print_summary("backfill", summary, options.dead_letter)
+    explain(ledger)
     if problem is not None:
         raise problem
     if stop.is_set():

@@ -30,6 +30,7 @@ from consumer.tools.sending import (
     DEAD_LETTER_LIMIT_BYTES,
     Ledger,
     collectors_named,
+    explain,
     number_faults,
     print_summary,
     summary_of,
@@ -65,10 +66,16 @@ class ReplayOptions:
         strict: bool,
     ) -> ReplayOptions:
         """Read the options. Raises ConfigurationError with all faults of the command line at once."""
+        named, files = files, tuple(found for file in files for found in _files_of(file))
         faults = [
             Fault("FILE", file, "cannot be read", "name a file that exists and is yours to read")
             for file in files
             if file != "-" and not (Path(file).is_file() and os.access(file, os.R_OK))
+        ]
+        faults += [
+            Fault("FILE", folder, "holds no files", "name a folder with flow log files")
+            for folder in named
+            if not _files_of(folder)
         ]
         settings, problems = collectors_named(
             "replay", collectors, profile=profile, message_size=message_size, rate=rate, on_refused=on_refused
@@ -89,6 +96,13 @@ class ReplayOptions:
         if faults:
             raise ConfigurationError(list(dict.fromkeys(faults)))
         return cls(files, settings, parsed, pen, domain, target, strict)
+
+
+def _files_of(path: str) -> list[str]:
+    """The file itself; of a folder every file in and below it, in order of their names."""
+    if path == "-" or not Path(path).is_dir():
+        return [path]
+    return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
 
 
 class _Progress:
@@ -147,4 +161,5 @@ def run_replay(options: ReplayOptions) -> int:
         seconds = time.monotonic() - began
         summary = summary_of(ledger, outlet, seconds)
     print_summary("replay", summary, options.dead_letter)
+    explain(ledger)
     return 0 if ledger.is_clean or not options.strict else 1

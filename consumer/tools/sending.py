@@ -24,6 +24,7 @@ from consumer.errors import Fault
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Origin
 from consumer.model.tally import Tally
+from consumer.telemetry.reasons import MEANINGS
 
 DEAD_LETTER_LIMIT_BYTES = 1 << 30
 _NO_FAULTS = frozenset({"control_message", "empty"})
@@ -75,12 +76,16 @@ class Ledger:
     def __init__(self) -> None:
         self.total = Tally()
         self.cut_strings = 0
+        self.first_at: dict[str, str] = {}
+        """Reason → where it was met first."""
         self._lock = threading.Lock()
 
     def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:  # noqa: ARG002
         with self._lock:
             self.total += tally
             self.cut_strings += cut_strings
+            for reason in (*tally.quarantined, *tally.payloads):
+                self.first_at.setdefault(reason, origin.path or f"{origin.bucket}/{origin.key}")
 
     def dead_letter_holds(self, error: OSError | None) -> None:
         if error:
@@ -108,6 +113,16 @@ def summary_of(ledger: Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]
         "cut_strings": ledger.cut_strings,
         "seconds": round(seconds, 3),
     }
+
+
+def explain(ledger: Ledger) -> None:
+    """A line on standard error for each reason that something could not be read: where, what it means, what to do."""
+    total = ledger.total
+    for reason, count in sorted((total.quarantined + total.payloads).items()):
+        if reason not in _NO_FAULTS:
+            where = "standard input" if ledger.first_at[reason] == "-" else ledger.first_at[reason]
+            place = where if count == 1 else f"{count:,} times, first in {where}"
+            sys.stderr.write(f"vpcflow: {reason} ({place}): {MEANINGS.get(reason, 'it cannot be read')}\n")
 
 
 def print_summary(title: str, summary: dict[str, Any], dead_letter: Path) -> None:

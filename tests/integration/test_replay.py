@@ -145,6 +145,56 @@ def test_parquet_arrives_flow_by_flow_and_its_faults_are_counted(tmp_path: Path,
     assert sorted(flow.source_port for flow in collector.flows()) == sorted(expected)
 
 
+def test_what_other_programs_wrote_arrives_flow_by_flow(tmp_path: Path, collector: Collected) -> None:
+    lines = [GOOD.format(port=port) for port in range(1000, 1014)]
+    time = "2026-03-04T05:06:07.000Z"
+    envelopes = [gzip.compress(envelope(line)) for line in lines[2:4]]
+    table = [",".join(f'"{cell}"' for cell in row.split()) for row in (HEADER.replace("-", "_"), lines[8])]
+    records = [json.dumps(dict(zip(HEADER.split(), line.split(), strict=True))) for line in lines[12:]]
+    exported = "".join(f"{time} {line}\n" for line in lines[:2])
+    shapes = {
+        "exportedlogs/task/eni-1235b8ca-all/000000.gz": gzip.compress(exported.encode()),
+        "firehose/2026/03/04/05/flows-1": b"".join(envelopes),
+        "firehose/2026/03/04/05/flows-2.gz": gzip.compress(gzip.compress(envelope(lines[4]) + envelope(lines[5]))),
+        "tail.txt": f"{time} eni-1235b8ca-all {lines[6]}\n".encode(),
+        "powershell.txt": lines[7].encode("utf-16"),
+        "athena.csv": "\n".join(table).encode(),
+        "insights.csv": f"@timestamp,@message\n2026-03-04 05:06:07.000,{lines[9]}\n".encode(),
+        "events.txt": f"EVENTS\t7\t1\teni-1235b8ca-all\t{lines[10]}\t1\nSEARCHEDLOGSTREAMS\tx\tTrue\n".encode(),
+        "messages.json": json.dumps(lines[11:12], indent=4).encode(),
+        "records.json": "\n".join(records).encode(),
+    }  # fmt: skip
+    for name, content in shapes.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    code, summary, said = replay(
+        tmp_path / "in", "--collector", collector.address, "--dead-letter", tmp_path / "dead", "--strict"
+    )
+    assert (code, said) == (0, ""), summary
+    assert sorted(flow.source_port for flow in collector.flows()) == list(range(1000, 1014))
+
+
+def test_each_reason_is_told_with_where_it_was_met_and_what_to_do(tmp_path: Path, collector: Collected) -> None:
+    (tmp_path / "flow.zip").write_bytes(b"PK\3\4\x14\0")
+    (tmp_path / "custom.log").write_text("10.0.0.1 10.0.0.2 443 5000\n10.0.0.1 10.0.0.2 443 5001\n")
+    dead = ("--dead-letter", tmp_path / "dead")
+    code, summary, said = replay(
+        tmp_path / "flow.zip", tmp_path / "custom.log", "--collector", collector.address, *dead, "--strict"
+    )
+    assert (code, summary["payloads"], summary["quarantined"]) == (1, {"not_text": 1}, {"unknown_format": 2})
+    text, unknown = sorted(said.splitlines())
+    assert str(tmp_path / "flow.zip") in text
+    assert "unpack" in text
+    assert f"2 times, first in {tmp_path / 'custom.log'}" in unknown
+    assert "--format" in unknown
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
+    code, _, said = replay(tmp_path, "--collector", "127.0.0.1:4739")
+    assert code == 2
+    assert "holds no files" in said
+
+
 def test_standard_input_with_a_format_of_ones_own(collector: Collected, tmp_path: Path) -> None:
     text = b"443 10.0.0.1 REJECT 10.0.0.2 40000 17 1418530010 1418530070 3 200\n"
     asked = "${srcport} ${srcaddr} ${action} ${dstaddr} ${dstport} ${protocol} ${start} ${end} ${packets} ${bytes}"

@@ -33,7 +33,22 @@ PIECES = st.one_of(
     st.sampled_from([HEADER, SHORT_HEADER, OTHER_LINE, b"", b" \t", b"too short", LINE % 1 + b"\r", *LONG_LINES]),
     st.binary(max_size=30),
 )
-TEXTS = st.lists(PIECES, max_size=25)
+WRAPPED = st.lists(
+    st.sampled_from(
+        [
+            b"2026-01-01T00:00:00Z " + LINE % 1,
+            b"2026-01-01T00:00:00Z eni-0a-all " + LINE % 2,
+            b'"' + LINE % 3 + b'"',
+            b"EVENTS\t7\t" + LINE % 4,
+            b",".join((LINE % 5).split()),
+            b'"lone,' + LINE % 6,
+            b"  " + LINE % 7 + b" ",
+            *LONG_LINES,
+        ]
+    ),
+    max_size=25,
+)
+TEXTS = st.one_of(st.lists(PIECES, max_size=25), WRAPPED)
 JSON_LINES = st.lists(
     st.sampled_from(
         [b'{"reason":"token_count","line":"2 3"}', b'{"reason":"bad_number","line":"' + LINE + b'"}', b"{"]
@@ -115,7 +130,7 @@ def test_a_truncated_object_gives_the_same_rows_however_it_was_cut(
     content = gzip.compress(unfolded(lines))
     content = content[: max(3, len(content) - lost)]
     found = outcome([content])[0]
-    assert ("bad_gzip",) in found
+    assert ("bad_gzip",) in found or found == [("not_text",)]
     assert ordered(outcome(split(content, cuts))[0]) == ordered(found)
 
 

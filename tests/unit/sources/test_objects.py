@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +42,48 @@ def test_a_position_knows_the_log_format_that_decode_learnt_from_the_chunk() -> 
 def test_an_object_read_to_its_end_has_nothing_after_it() -> None:
     (chunk,) = read_chunks([gzip.compress(LINE)])
     assert list(read_chunks([gzip.compress(LINE)], chunk.position())) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_powershell_redirects_is_read(encoding: str) -> None:
+    text = LINE.decode() if encoding == "utf-16" else "\ufeff" + LINE.decode()
+    assert [chunk.payload for chunk in read_chunks([text.encode(encoding)])] == [LINE]
+
+
+def test_what_firehose_packs_twice_is_unpacked_twice() -> None:
+    members = gzip.compress(LINE) + gzip.compress(LINE)
+    assert [chunk.payload for chunk in read_chunks([gzip.compress(members)])] == [2 * LINE]
+    (chunk,) = read_chunks([gzip.compress(members[:-9])])
+    assert (chunk.payload, chunk.fault) == (2 * LINE, "bad_gzip")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\3\4\x14\0\0\0",
+        bz2.compress(LINE),
+        lzma.compress(LINE),
+        b"\x28\xb5\x2f\xfd\x24",
+        gzip.compress(gzip.compress(gzip.compress(LINE))),
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    ],
+    ids=["zip", "bzip2", "xz", "zstd", "gzip three times", "picture"],
+)
+def test_what_is_no_text_is_one_fault_and_not_many_lines(content: bytes) -> None:
+    assert [(chunk.payload, chunk.fault) for chunk in read_chunks([content])] == [(b"", "not_text")]
+
+
+def test_a_zero_further_on_costs_no_more_than_its_line() -> None:
+    assert [chunk.fault for chunk in read_chunks([LINE + b"\0\0\n" + LINE])] == [""]
+
+
+def test_an_export_of_cloudwatch_goes_on_behind_any_chunk_as_it_began() -> None:
+    text = b"2026-03-04T05:06:07.000Z " + LINE
+    first, *rest = read_chunks([gzip.compress(40 * text)], chunk_bytes=500)
+    assert first.payload == (len(first.payload) // len(LINE)) * LINE
+    assert first.end == len(first.payload) // len(LINE) * len(text)
+    again = list(read_chunks([gzip.compress(40 * text)], first.position(), chunk_bytes=500))
+    assert [chunk.payload for chunk in again] == [chunk.payload for chunk in rest]
 
 
 def test_what_a_fetch_raises_goes_through_after_the_whole_chunks_before_it() -> None:
