@@ -38,7 +38,12 @@ ENVIRONMENT_PREFIX = "VPCFLOW__"
 
 def _default_state_folder() -> Path:
     home = os.environ.get("STATE_DIRECTORY") or os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser() / "vpcflow"
+    return _absolute(Path(home)) / "vpcflow"
+
+
+def _absolute(path: Path) -> Path:
+    """What a JVM and its children are given must not depend on where they run."""
+    return path.expanduser().absolute()
 
 
 def _ipv4_or_empty(text: str) -> str:
@@ -53,7 +58,7 @@ class AgentSettings(BaseModel, frozen=True, extra="forbid"):
         description="Further configuration files, relative to this one, such as the one `vpcflow discover --save` "
         "writes; what stands in this file goes before.",
     )
-    state_folder: Path = Field(
+    state_folder: Annotated[Path, AfterValidator(_absolute)] = Field(
         default_factory=_default_state_folder,
         description="Folder for what outlives a restart: agent id, assigned addresses, dead letter. "
         "One agent per folder.",

@@ -188,3 +188,15 @@ def test_regions_and_roles_of_the_command_line_are_checked_like_those_of_the_fil
         ("--region", "us_east_1"),
         ("--role", "admin"),
     ]
+
+
+@pytest.mark.parametrize(("text", "folder"), [("state", "/here/state"), ("~/state", "/home/me/state"), ("/s", "/s")])
+def test_the_state_folder_is_absolute_whatever_was_written(
+    text: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative one named the JVM files that it looked for elsewhere, and no stream was read."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(None, {"VPCFLOW__AGENT__STATE_FOLDER": text})
+
+    assert settings.agent.state_folder == Path(folder.replace("/here", str(tmp_path)))
