@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,18 +27,17 @@ from consumer.decode.plan import ParsePlan, is_readable, plan_of
 from consumer.decode.row_lines import lines_of, text_of
 from consumer.decode.text import MAX_LINE_BYTES, TABLE_FULL, VOCABULARY_FULL
 from consumer.errors import ProtocolError
-from consumer.model.flow_batch import Kind, Words
+from consumer.model.flow_batch import Column, Kind, Words
 from consumer.model.log_format import LogFormat
-from consumer.model.row_slice import ColumnRows, Flags, Integers, Numbers, Part, Places, RowSlice, Strings
+from consumer.model.row_slice import Flags, Integers, Numbers, Places, RowSlice, Strings
 from consumer.model.text_word import MARGIN_BYTES, Bytes
 from consumer.model.vocabulary import Vocabulary
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
-_PADDING_WORDS = 24
-"""Between columns: see `turn`."""
 NOT_FLOW_LOGS = "not_flow_logs"
 """Reason of a whole payload: columns of something else."""
 _NO_LINES = np.empty(0, dtype=np.int32)
+_NO_TABLES = (np.empty(0, dtype=np.uint64),) * kernels.TABLE_COUNT
 
 
 class _VocabularyFullError(Exception):
@@ -48,58 +48,44 @@ class _TooMuchTextError(Exception):
     """Rows that only text can tell the reason of are too many bytes: begin again with fewer."""
 
 
-@dataclass(slots=True)
-class _KnownStrings:
-    """What is known of one dictionary. `numbers`: int64[values], id of each or UNKNOWN."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known of a column's values. `words`: as `how` says (columns.py). Strings that were not looked up yet have
+    the id UNKNOWN, others one of `vocabulary`."""
 
-    dictionary: Numbers | Strings
-    strings: Strings
-    vocabulary: Vocabulary
-    numbers: Integers
-
-
-@dataclass(slots=True)
-class _KnownAddresses:
-    """The addresses of one dictionary. `words`: uint64[values, 4], see `learn_addresses`."""
-
-    dictionary: Numbers | Strings
+    values: Numbers | Strings
+    how: int
     words: Words
+    strings: Strings | None
+    vocabulary: Vocabulary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Target:
-    """Where one part of a column goes: some rows of the batch. `words`: uint64[w, k]; `nulls`: uint64[k]."""
+class _Step:
+    """One column on its way. `known`: (first row, what is known of the values) of each of its parts."""
 
-    words: Words
-    nulls: Words
-    bit: np.uint64
-    is_bad: Flags
+    name: str
+    column: int
+    word: int
+    position: int
+    known: list[tuple[int, _Known]]
+
+    def known_at(self, row: int) -> _Known:
+        """What is known of the values that this row's index points into."""
+        return next(known for first, known in reversed(self.known) if first <= row)
+
+    def words(self, row: int) -> tuple[int, int, int, int, int]:
+        """As `place_rows` wants them, for the rows from `row` on that are of the same part."""
+        return self.known_at(row).how, self.column, self.word, self.position, field_named(self.name).maximum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """A batch being made, column after column; `words`: uint64[w, n + padding], `nulls`: uint64[2, n + padding].
+    """A batch being made. `words`, `nulls`: as in FlowBatch. `is_bad`: rows that only text can tell the reason of."""
 
-    `is_bad`: rows that only text can tell the reason of.
-    """
-
-    plan: ParsePlan
     words: Words
     nulls: Words
     is_bad: Flags
-
-    def target(self, position: int, word: int, first: int, size: int) -> _Target:
-        """Where `size` rows from `first` on of the column at `position` go, whose first word is `word`."""
-        here = slice(first, first + size)
-        nulls = self.nulls[position // 64, here]
-        return _Target(self.words[word : word + 3, here], nulls, np.uint64(1 << position % 64), self.is_bad[here])
-
-    def turned(self, columns: Words) -> Words:
-        """Row after row, as a flow batch has it."""
-        word_count, stride = columns.shape
-        rows = np.empty((len(self.is_bad), word_count), dtype=np.uint64)
-        kernels.turn(columns.ravel(), stride, len(rows), word_count, rows.ravel())
-        return rows
 
 
 def format_of(names: Sequence[str]) -> tuple[LogFormat, list[int]] | None:
@@ -124,9 +110,7 @@ class ColumnReader:
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
         self._scratch: Bytes = np.zeros(MAX_LINE_BYTES + 1 + MARGIN_BYTES, dtype=np.uint8)
-        self._room: Words = np.empty(0, dtype=np.uint64)
-        self._strings: dict[str, _KnownStrings] = {}
-        self._addresses: dict[str, _KnownAddresses] = {}
+        self._known: dict[str, _Known] = {}
         self._is_fresh = False  # nothing was read yet since the vocabulary was renewed
 
     def read(
@@ -141,9 +125,8 @@ class ColumnReader:
         first, room = 0, BATCH_ROW_LIMIT
         while first < rows.row_count:
             size = min(room, rows.row_count - first)
-            piece = rows.cut(first, first + size)
             try:
-                outcome, lines = self._read(plan, [piece.columns[place] for place in places], size)
+                outcome, lines = self._read(plan, rows.cut(first, first + size), places)
             except _VocabularyFullError:
                 if self._is_fresh and size == 1:
                     raise ProtocolError("an empty vocabulary has no room for one row") from None
@@ -159,67 +142,68 @@ class ColumnReader:
             yield outcome, lines, first
             first, room = first + size, BATCH_ROW_LIMIT
 
-    def _read(self, plan: ParsePlan, columns: list[ColumnRows], size: int) -> tuple[Outcome, LinePositions]:
-        nulls = np.zeros((2, size + _PADDING_WORDS), dtype=np.uint64)
-        rows = _Rows(plan, self._room_for(plan.word_count, size), nulls, np.zeros(size, dtype=np.bool_))
-        for position, (name, column) in enumerate(zip(plan.log_format.fields, columns, strict=True)):
-            kind, word = plan.columns[name].kind, plan.columns[name].word
-            first = 0
-            for part in column:
-                target = rows.target(position, word, first, len(part))
-                if kind is Kind.UNSIGNED:
-                    _read_numbers(target, field_named(name).maximum, part)
-                elif kind is Kind.ADDRESS:
-                    self._read_addresses(target, name, part)
-                else:
-                    self._read_strings(target, name, part)
-                first += len(part)
+    def _read(self, plan: ParsePlan, rows: RowSlice, places: list[int]) -> tuple[Outcome, LinePositions]:
+        size = rows.row_count
+        words, nulls = np.empty((size, plan.word_count), dtype=np.uint64), np.zeros((size, 2), dtype=np.uint64)
+        made = _Rows(words, nulls, np.zeros(size, dtype=np.bool_))
+        steps = self._steps(plan, rows, places)
+        edges = sorted({0, size, *(first for step in steps for first, _ in step.known)})
+        for first, stop in pairwise(edges):
+            for number in range(0, len(steps), kernels.TABLE_COUNT):
+                self._place(rows, first, stop, steps[number : number + kernels.TABLE_COUNT], made)
         source, destination = plan.families.tolist()
         if source >= 0:
-            families = rows.words[source, :size], rows.words[destination, :size]
-            mixed = (families[0] != families[1]) & (families[0] != 0) & (families[1] != 0)
-            np.logical_or(rows.is_bad, mixed, out=rows.is_bad)
-        return self._outcome(rows, columns)
+            kernels.mark_mixed(words.ravel(), plan.word_count, source, destination, made.is_bad)
+        return self._outcome(plan, made, rows, places)
 
-    def _room_for(self, word_count: int, size: int) -> Words:
-        """uint64[words, rows + padding], anything in it: the same memory for each batch, warm from the one before."""
-        stride = size + _PADDING_WORDS
-        if len(self._room) < word_count * stride:
-            self._room = np.empty(word_count * stride, dtype=np.uint64)
-        return self._room[: word_count * stride].reshape(word_count, stride)
+    def _steps(self, plan: ParsePlan, rows: RowSlice, places: list[int]) -> list[_Step]:
+        steps = []
+        for position, (column, place) in enumerate(zip(plan.columns.values(), places, strict=True)):
+            first, known = 0, []
+            for part in rows.columns[place]:
+                known.append((first, self._known_of(column, part.values)))
+                first += part.row_count
+            steps.append(_Step(column.name, place, column.word, position, known))
+        return steps
 
-    def _read_strings(self, target: _Target, name: str, part: Part) -> None:
-        """Ids of a column's strings, each distinct one looked up once where the object kept a dictionary."""
-        indices = part.indices
-        if indices is not None:
-            known = self._known_strings(name, part.values)
-            strings, numbers = known.strings, known.numbers
-        else:
-            strings, numbers = _as_strings(part.values), np.full(len(part), UNKNOWN, dtype=np.int64)
-            indices = np.arange(len(part), dtype=np.int32)
-        places = target.words[0], target.nulls, target.bit, target.is_bad
-        if kernels.place_strings(indices, part.is_null, numbers, *places):
-            return
-        used = _used_values(indices[~part.is_null] if len(part.is_null) else indices, len(numbers))
-        wanted = used[numbers[used] == UNKNOWN]
-        self._intern(strings, wanted, numbers, is_encoded=field_named(name).is_percent_encoded)
-        kernels.place_strings(indices, part.is_null, numbers, *places)
+    def _place(self, rows: RowSlice, first: int, stop: int, steps: list[_Step], made: _Rows) -> None:
+        """Place rows whose columns all have one part; each distinct string is looked up once."""
+        known = [step.known_at(first) for step in steps]
+        tables = tuple(one.words for one in known) + _NO_TABLES[len(known) :]
+        words = np.array([step.words(first) for step in steps], dtype=np.uint64).ravel()
+        while True:
+            first, step = kernels.place_rows(
+                rows.indices.ravel(), rows.row_count, first, stop, words, tables,
+                made.words.ravel(), made.words.shape[1], made.nulls.ravel(), made.is_bad,
+            )  # fmt: skip
+            if step == len(steps):
+                return
+            self._look_up(known[step], rows.indices[steps[step].column, first:stop], steps[step].name)
 
-    def _known_strings(self, name: str, dictionary: Numbers | Strings) -> _KnownStrings:
-        """What is known of the column's dictionary, which all rows of a row group share."""
-        known = self._strings.get(name)
-        if known is None or known.dictionary is not dictionary or known.vocabulary is not self._parser.vocabulary:
-            numbers = np.full(len(dictionary), UNKNOWN, dtype=np.int64)
-            known = _KnownStrings(dictionary, _as_strings(dictionary), self._parser.vocabulary, numbers)
-            self._strings[name] = known
+    def _known_of(self, column: Column, values: Numbers | Strings) -> _Known:
+        """What is known of these values; kept for the next rows, for all of a row group share their dictionary."""
+        vocabulary = self._parser.vocabulary
+        known = self._known.get(column.name)
+        if (
+            known is None
+            or known.values is not values
+            or (known.strings is not None and known.vocabulary is not vocabulary)
+        ):
+            known = self._known[column.name] = _begin(column, values, vocabulary)
         return known
 
-    def _intern(self, strings: Strings, wanted: Integers, numbers: Integers, *, is_encoded: bool) -> None:
-        vocabulary = self._parser.vocabulary
+    def _look_up(self, known: _Known, indices: Places, name: str) -> None:
+        """Learn the ids of the strings that these rows have and that are UNKNOWN. Raises _VocabularyFullError."""
+        numbers = known.words.view(np.int64)
+        used = _used_values(indices, len(numbers))
+        wanted = used[numbers[used] == UNKNOWN]
+        vocabulary, strings = known.vocabulary, known.strings
+        assert strings is not None
         position, ended = 0, TABLE_FULL
         while ended == TABLE_FULL:
             position, ended = kernels.intern_values(
-                strings.text, strings.starts, strings.ends, wanted, numbers, position, is_encoded, self._scratch,
+                strings.text, strings.starts, strings.ends, wanted, numbers, position,
+                field_named(name).is_percent_encoded, self._scratch,
                 vocabulary.table.ravel(), vocabulary.arena, vocabulary.starts, vocabulary.sizes, vocabulary.used,
             )  # fmt: skip
             if ended == TABLE_FULL:
@@ -227,71 +211,50 @@ class ColumnReader:
         if ended == VOCABULARY_FULL:
             raise _VocabularyFullError
 
-    def _read_addresses(self, target: _Target, name: str, part: Part) -> None:
-        """Each address of a dictionary is read once, then placed by index."""
-        places = *target.words, target.nulls, target.bit, target.is_bad
-        if part.indices is None:
-            strings = _as_strings(part.values)
-            kernels.read_addresses(strings.text, strings.starts, strings.ends, part.is_null, *places)
-            return
-        known = self._addresses.get(name)
-        if known is None or known.dictionary is not part.values:
-            known = self._addresses[name] = _KnownAddresses(part.values, _addresses_of(_as_strings(part.values)))
-        kernels.place_addresses(part.indices, part.is_null, known.words.ravel(), *places)
-
-    def _outcome(self, rows: _Rows, columns: list[ColumnRows]) -> tuple[Outcome, LinePositions]:
+    def _outcome(
+        self, plan: ParsePlan, made: _Rows, rows: RowSlice, places: list[int]
+    ) -> tuple[Outcome, LinePositions]:
         """The rows that are right, and what the text kernel makes of the others."""
-        if not rows.is_bad.any():
-            numbers = np.arange(len(rows.is_bad))
-            words, nulls = rows.turned(rows.words), rows.turned(rows.nulls)
-            parsed = Parsed(rows.plan, words, nulls, numbers, _NO_LINES, _NO_LINES, len(numbers))
-            return Outcome([parsed], [], len(numbers)), LinePositions(self._scratch, _NO_LINES, _NO_LINES)
-        bad, good = np.flatnonzero(rows.is_bad), np.flatnonzero(~rows.is_bad)
-        lines = lines_of(columns, bad)
+        size = rows.row_count
+        if not made.is_bad.any():
+            parsed = Parsed(plan, made.words, made.nulls, np.arange(size), _NO_LINES, _NO_LINES, size)
+            return Outcome([parsed], [], size), LinePositions(self._scratch, _NO_LINES, _NO_LINES)
+        bad, good = np.flatnonzero(made.is_bad), np.flatnonzero(~made.is_bad)
+        lines = lines_of(rows, places, bad)
         if lines is None:
             raise _TooMuchTextError
-        by_text = self._parser.parse(lines.data, lines.starts, lines.ends, 0, len(lines), rows.plan)
+        by_text = self._parser.parse(lines.data, lines.starts, lines.ends, 0, len(lines), plan)
         if by_text.stop < len(lines):
             raise _VocabularyFullError
-        rejects = by_text.rejects()
         parsed = Parsed(
-            rows.plan,
-            np.concatenate([rows.turned(rows.words)[good], by_text.words]),
-            np.concatenate([rows.turned(rows.nulls)[good], by_text.nulls]),
+            plan,
+            np.concatenate([made.words[good], by_text.words]),
+            np.concatenate([made.nulls[good], by_text.nulls]),
             np.concatenate([good, bad[by_text.line_numbers]]),
             _NO_LINES,
             _NO_LINES,
-            len(rows.is_bad),
+            size,
         )
-        return Outcome([parsed], rejects, len(rows.is_bad)), lines
+        return Outcome([parsed], by_text.rejects(), size), lines
+
+
+def _begin(column: Column, values: Numbers | Strings, vocabulary: Vocabulary) -> _Known:
+    """What can be known of values without looking up strings."""
+    if column.kind is Kind.UNSIGNED:
+        if isinstance(values, Numbers):
+            return _Known(values, kernels.NUMBER, values.values.view(np.uint64), None, vocabulary)
+        return _Known(values, kernels.OTHER, _NO_TABLES[0], None, vocabulary)  # numbers kept as text
+    strings = values if isinstance(values, Strings) else text_of(values)  # numbers are what their digits are
+    if column.kind is Kind.ADDRESS:
+        words = np.empty(4 * len(strings), dtype=np.uint64)
+        kernels.learn_addresses(strings.text, strings.starts, strings.ends, words)
+        return _Known(values, kernels.ADDRESS, words, None, vocabulary)
+    ids = np.full(len(strings), UNKNOWN, dtype=np.int64)
+    return _Known(values, kernels.STRING, ids.view(np.uint64), strings, vocabulary)
 
 
 def _used_values(indices: Places, value_count: int) -> Integers:
     """Which values of a dictionary occur, each once: by marks, for sorting 8,192 indices took 13 times as long."""
-    marks = np.zeros(value_count, dtype=np.bool_)
+    marks = np.zeros(value_count + 1, dtype=np.bool_)
     marks[indices] = True
-    return np.flatnonzero(marks)
-
-
-def _as_strings(values: Numbers | Strings) -> Strings:
-    """Numbers in a column of strings or addresses are what their digits are."""
-    return values if isinstance(values, Strings) else text_of(values)
-
-
-def _read_numbers(target: _Target, maximum: int, part: Part) -> None:
-    values = part.values
-    if not isinstance(values, Numbers):
-        target.is_bad[:] = True  # numbers kept as text: the text kernel says what they are
-        return
-    places = np.uint64(maximum), target.words[0], target.nulls, target.bit, target.is_bad
-    if part.indices is None:
-        kernels.place_numbers(values.values, part.is_null, *places)
-    else:
-        kernels.place_listed_numbers(part.indices, part.is_null, values.values, *places)
-
-
-def _addresses_of(strings: Strings) -> Words:
-    """uint64[values, 4]: see `learn_addresses`."""
-    words = np.empty((len(strings), 4), dtype=np.uint64)
-    kernels.learn_addresses(strings.text, strings.starts, strings.ends, words.ravel())
-    return words
+    return np.flatnonzero(marks[:-1])  # the last one is NULL's

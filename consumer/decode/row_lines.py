@@ -13,19 +13,20 @@ import numpy as np
 from consumer.decode import columns as kernels
 from consumer.decode.candidates import LinePositions
 from consumer.decode.text import MAX_LINE_BYTES
-from consumer.model.row_slice import ColumnRows, Flags, Integers, Numbers, Strings
+from consumer.model.row_slice import NULL, ColumnRows, Flags, Integers, Numbers, Places, RowSlice, Strings
 from consumer.model.text_word import MARGIN_BYTES
 
 LIMIT_BYTES = 32 << 20
 """Of lines at a time: a dictionary lets a few bytes stand for many long strings."""
 
 
-def lines_of(columns: Sequence[ColumnRows], chosen: Integers) -> LinePositions | None:
-    """The chosen rows (int64[k], rising) as lines, each with a blank after it, where the text kernel wants one.
+def lines_of(rows: RowSlice, columns: Sequence[int], chosen: Integers) -> LinePositions | None:
+    """The chosen rows (int64[k], rising) as lines of these columns, each with a blank after it, where the text kernel
+    wants one.
 
     None when they are more than LIMIT_BYTES: ask for fewer rows. A string too long for a line is cut to one byte more.
     """
-    found = [_tokens(column, chosen) for column in columns]
+    found = [_tokens(rows.columns[column], rows.indices[column], chosen) for column in columns]
     sizes = np.full(len(chosen), len(found), dtype=np.int64)  # a blank behind each
     for pieces in found:
         for first, tokens, is_null in pieces:
@@ -44,22 +45,21 @@ def lines_of(columns: Sequence[ColumnRows], chosen: Integers) -> LinePositions |
     return LinePositions(text, (ends - sizes).astype(np.int32), (ends - 1).astype(np.int32))
 
 
-def _tokens(column: ColumnRows, chosen: Integers) -> list[tuple[int, Strings, Flags]]:
+def _tokens(column: ColumnRows, indices: Places, chosen: Integers) -> list[tuple[int, Strings, Flags]]:
     """(position in `chosen` of the first, the tokens, which of them are null) for each part that has chosen rows."""
     found = []
     first = 0
     for part in column:
-        begin, end = np.searchsorted(chosen, (first, first + len(part))).tolist()
+        begin, end = np.searchsorted(chosen, (first, first + part.row_count)).tolist()
         if begin < end:
-            rows = chosen[begin:end] - first
-            is_null = part.is_null[rows] if len(part.is_null) else np.zeros(len(rows), dtype=np.bool_)
-            places = rows if part.indices is None else np.where(is_null, 0, part.indices[rows])
-            found.append((begin, _strings(part.values, places), is_null))
-        first += len(part)
+            places = indices[chosen[begin:end]]
+            is_null = places == NULL
+            found.append((begin, _strings(part.values, np.where(is_null, 0, places)), is_null))
+        first += part.row_count
     return found
 
 
-def _strings(values: Numbers | Strings, places: Integers) -> Strings:
+def _strings(values: Numbers | Strings, places: Places) -> Strings:
     """The values at `places`, as text."""
     if not len(values):  # an empty dictionary: every row is null
         nothing = np.zeros(len(places), dtype=np.int32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from consumer.decode.decoder import Decoder
 from consumer.model.delivery import EqualLines, Origin, SourceKind, TextState
-from consumer.model.row_slice import NO_FLAGS, Numbers, Part, RowSlice, Strings
+from consumer.model.row_slice import Numbers, Part, RowSlice, Strings
 
 _LINE = b"2 123456789012 eni-0a 10.0.0.1 2001:db8::1 1 2 6 1 40 1 2 ACCEPT OK"
 _PAGE = b'{"events":[{"eventId":"1","ingestionTime":1,"logStreamName":"s","message":"' + _LINE + b'","timestamp":1}]}'
@@ -32,19 +32,20 @@ def warm_up() -> None:
 
 
 def _warm_up_columns(decoder: Decoder, origin: Origin) -> None:
-    """Rows of a columnar object, of which each column comes with a dictionary and without, and one is no record."""
+    """Rows of a columnar object, of which one is no record."""
     line = np.frombuffer(bytearray(_LINE + bytes(64)), dtype=np.uint8)
     tokens = _LINE.split()
     starts = [_LINE.index(token) for token in tokens]
-    names = ("srcaddr", "interface_id", "ecs_cluster_name", "srcport")
-    places = (3, 2, 0, 5)
+    names = ("srcaddr", "dstaddr", "interface_id", "ecs_cluster_name", "srcport")
+    places = (3, 4, 2, 0, 5)
     columns = []
     for name, place in zip(names, places, strict=True):
         start = np.array([starts[place]] * 2, dtype=np.int32)
         values: Strings | Numbers = Strings(line, start, start + np.int32(len(tokens[place])))
         if name == "srcport":
             values = Numbers(np.array([80, 70_000], dtype=np.int64))
-        indices = np.array([0, 1], dtype=np.int32)
-        columns.append([Part(values, NO_FLAGS, indices), Part(values, NO_FLAGS, None)])
-    for _ in decoder.decode_columns(RowSlice(names, columns, 4), origin):
+        columns.append([Part(values, 2)])
+    indices = np.zeros((len(names), 2), dtype=np.int32)
+    indices[:] = (0, 1)
+    for _ in decoder.decode_columns(RowSlice(names, columns, indices), origin):
         pass

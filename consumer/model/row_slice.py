@@ -1,6 +1,6 @@
 """Rows of a columnar object on their way from its reader to decode: typed columns, as they lay in the object.
 
-Belongs here: the shape. Does not: reading them (parquet/), what they mean (decode/columnar.py).
+Belongs here: the shape. Does not: reading them (parquet/), what they mean (decode/parquet.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ Flags = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 Places = NDArray[np.int32]
 
-NO_FLAGS: Flags = np.zeros(0, dtype=np.bool_)
+NULL = -1
+"""In place of a null row's index."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,28 +46,11 @@ class Strings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Neighbouring rows of one column. Where they have a dictionary, `indices` (int32[n]) point into `values`, which
-    every part of the same dictionary shares, so what is known of it is known by identity; else value i is row i's.
-
-    `is_null`: bool[n], or empty when no row is null. Indices and values of null rows are anything within bounds.
-    """
+    """Neighbouring rows of one column whose indices point into the same `values`: a dictionary, which every part of it
+    shares, so what is known of it is known by identity; or these rows' own values, one after the other."""
 
     values: Numbers | Strings
-    is_null: Flags
-    indices: Places | None
-
-    def __len__(self) -> int:
-        return len(self.values) if self.indices is None else len(self.indices)
-
-    def cut(self, start: int, stop: int) -> Part:
-        """Rows from `start` to `stop`."""
-        is_null = self.is_null[start:stop]
-        if self.indices is not None:
-            return Part(self.values, is_null, self.indices[start:stop])
-        if isinstance(self.values, Numbers):
-            return Part(Numbers(self.values.values[start:stop], self.values.is_signed), is_null, None)
-        starts, ends = self.values.starts[start:stop], self.values.ends[start:stop]
-        return Part(Strings(self.values.text, starts, ends), is_null, None)
+    row_count: int
 
 
 ColumnRows = Sequence[Part]
@@ -75,22 +59,33 @@ ColumnRows = Sequence[Part]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSlice:
-    """`row_count` rows. `columns`: for each of `names`, in order of the object, what covers all of them."""
+    """Rows of an object. `columns`: for each of `names`, in order of the object, what covers all of them.
+
+    `indices`: int32[columns, rows], C order, all within the values of their part, or NULL: one array, so that decode
+    can place all columns at once, a few rows at a time.
+    """
 
     names: tuple[str, ...]
     columns: Sequence[ColumnRows]
-    row_count: int
+    indices: Places
+
+    @property
+    def row_count(self) -> int:
+        return int(self.indices.shape[1])
 
     def cut(self, start: int, stop: int) -> RowSlice:
-        """Rows from `start` to `stop`; nothing is copied."""
-        return RowSlice(self.names, [_cut(column, start, stop) for column in self.columns], stop - start)
+        """Rows from `start` to `stop`; the values are shared."""
+        if (start, stop) == (0, self.row_count):
+            return self
+        columns = [_cut(column, start, stop) for column in self.columns]
+        return RowSlice(self.names, columns, self.indices[:, start:stop].copy())
 
 
 def _cut(column: ColumnRows, start: int, stop: int) -> ColumnRows:
     parts: list[Part] = []
     for part in column:
-        size = len(part)
-        if start < size and stop > 0:
-            parts.append(part if start <= 0 and stop >= size else part.cut(max(start, 0), min(stop, size)))
-        start, stop = start - size, stop - size
+        size = min(part.row_count, stop) - max(start, 0)
+        if size > 0:
+            parts.append(Part(part.values, size))
+        start, stop = start - part.row_count, stop - part.row_count
     return parts

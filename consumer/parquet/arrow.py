@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from consumer.errors import BadParquetError, MissingPrerequisiteError
-from consumer.model.row_slice import NO_FLAGS, ColumnRows, Flags, Numbers, Part, RowSlice, Strings
+from consumer.model.row_slice import NULL, Flags, Numbers, Part, RowSlice, Strings
 from consumer.model.text_word import MARGIN_BYTES
 from consumer.parquet.footer import ColumnChunk, Footer, Leaf, RowGroup
 
@@ -78,18 +78,20 @@ def _columns(group: Any) -> tuple[ColumnChunk, ...]:
 def slice_of(batch: Any) -> RowSlice:
     """A pyarrow.RecordBatch as ours; columns of several values are left out."""
     flat = [(name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True) if _is_flat(column)]
-    return RowSlice(tuple(name for name, _ in flat), [_parts(column) for _, column in flat], batch.num_rows)
+    columns = [(name, column if _is_integer(column) else _texts(column)) for name, column in flat]
+    indices = np.empty((len(columns), batch.num_rows), dtype=np.int32)
+    for places, (_, column) in zip(indices, columns, strict=True):
+        places[:] = np.where(_nulls(column), NULL, np.arange(len(column), dtype=np.int32))
+    values = [_numbers(column) if _is_integer(column) else _strings(column) for _, column in columns]
+    return RowSlice(tuple(name for name, _ in columns), [[Part(one, len(one))] for one in values], indices)
 
 
 def _is_flat(column: Any) -> bool:
     return not column.type.num_fields
 
 
-def _parts(column: Any) -> ColumnRows:
-    if str(column.type) in _INTEGERS:
-        return [Part(_numbers(column), _nulls(column), None)]
-    texts = _texts(column)
-    return [Part(_strings(texts), _nulls(texts), None)]
+def _is_integer(column: Any) -> bool:
+    return str(column.type) in _INTEGERS
 
 
 def _numbers(column: Any) -> Numbers:
@@ -129,9 +131,9 @@ def _strings(column: Any) -> Strings:
 
 
 def _nulls(column: Any) -> Flags:
-    """bool[n], true where the column holds null; empty when it holds none."""
+    """bool[n], true where the column holds null."""
     if not column.null_count:
-        return NO_FLAGS
+        return np.zeros(len(column), dtype=np.bool_)
     if column.buffers()[0] is None:  # a column that never has a value
         return np.ones(len(column), dtype=np.bool_)
     validity = np.frombuffer(column.buffers()[0], dtype=np.uint8)[column.offset // 8 :]

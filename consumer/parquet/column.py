@@ -11,9 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from consumer.errors import BadParquetError, UnknownParquetError
-from consumer.model.row_slice import NO_FLAGS, Flags, Numbers, Part, Places, Strings
+from consumer.model.row_slice import Numbers, Part, Places, Strings
 from consumer.parquet import encodings
-from consumer.parquet.encodings import LEFT, VALUE
 from consumer.parquet.footer import BYTE_ARRAY, INT32, ColumnChunk, Leaf
 from consumer.parquet.page import CODECS, PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY, ColumnBytes, Page, next_page
 
@@ -36,21 +35,26 @@ class ColumnReader:
         self._dictionary: Numbers | Strings | None = None
         self._page: Page | None = None
         self._rows_left = 0
-        self._levels = np.zeros(4, dtype=np.int64)
-        self._indices = np.zeros(4, dtype=np.int64)
-        self._width = 0
-        self._at = 0
+        self._cursor = np.zeros(encodings.CURSOR_LENGTH, dtype=np.int64)
+        self._is_present = np.empty(0, dtype=np.bool_)
 
-    def read(self, row_count: int) -> list[Part]:
-        """The next rows."""
-        parts = []
-        while row_count:
+    def read(self, places: Places) -> list[Part]:
+        """The next rows, as many as `places` (int32[n]) has room for the indices of."""
+        parts: list[Part] = []
+        first = 0
+        if len(self._is_present) < len(places):
+            self._is_present = np.empty(len(places), dtype=np.bool_)
+        while first < len(places):
             while not self._rows_left:
                 self._open_page()
-            size = min(row_count, self._rows_left)
-            parts.append(self._part(size))
+            size = min(len(places) - first, self._rows_left)
+            values = self._values(places[first : first + size])
+            if parts and parts[-1].values is values:  # the next page of the same dictionary
+                parts[-1] = Part(values, parts[-1].row_count + size)
+            else:
+                parts.append(Part(values, size))
             self._rows_left -= size
-            row_count -= size
+            first += size
         return parts
 
     def _open_page(self) -> None:
@@ -61,18 +65,19 @@ class ColumnReader:
         if page.is_dictionary:
             self._read_dictionary(page)
             return
-        self._page, self._rows_left, self._at = page, page.value_count, page.values_at
-        self._levels[:] = (page.levels_at, 0, 0, 0)
+        self._page, self._rows_left = page, page.value_count
+        width = limit = 0
         if page.encoding in (PLAIN_DICTIONARY, RLE_DICTIONARY):
             if self._dictionary is None:
                 raise BadParquetError("indices without a dictionary")
-            has_width = page.values_at < page.size
-            self._width = int(page.data[page.values_at]) if has_width else 0  # none where every row is null
-            self._indices[:] = (page.values_at + 1, 0, 0, 0)
-            if self._width > 32:
+            limit = len(self._dictionary)
+            width = int(page.data[page.values_at]) if page.values_at < page.size else 0  # where every row is null
+            if width > 32:
                 raise BadParquetError("indices of more than 32 bits")
         elif page.encoding != PLAIN:
             raise UnknownParquetError(f"encoding {page.encoding}")
+        values_at = page.values_at if page.encoding == PLAIN else page.values_at + 1
+        self._cursor[:] = (page.levels_at, 0, 0, 0, values_at, 0, 0, 0, page.levels_end, page.size, width, limit)
 
     def _read_dictionary(self, page: Page) -> None:
         if self._dictionary is not None:
@@ -81,58 +86,36 @@ class ColumnReader:
             raise UnknownParquetError("a dictionary that large")
         if 4 * page.value_count > page.size:
             raise BadParquetError("a dictionary that lacks values")
-        self._dictionary, _ = self._plain(page, 0, page.value_count, NO_FLAGS)
+        self._cursor[:] = 0
+        self._cursor[encodings.END] = page.size
+        self._dictionary = self._plain(page, np.empty(page.value_count, dtype=np.int32))
 
-    def _part(self, row_count: int) -> Part:
+    def _values(self, places: Places) -> Numbers | Strings:
+        """What the indices of the page's next rows, written to `places`, point into."""
         page = self._page
         assert page is not None
-        is_null = self._nulls(page, row_count)
         if page.encoding == PLAIN:
-            values, self._at = self._plain(page, self._at, row_count, is_null)
-            return Part(values, is_null, None)
+            return self._plain(page, places)
         assert self._dictionary is not None
-        return Part(self._dictionary, is_null, self._read_indices(page, row_count, is_null))
+        if not encodings.read_indices(page.data, self._cursor, self._is_present, places):
+            raise BadParquetError("fewer levels or indices than rows, or an index behind its dictionary")
+        return self._dictionary
 
-    def _nulls(self, page: Page, row_count: int) -> Flags:
-        if not self._leaf.is_optional:
-            return NO_FLAGS
-        if self._levels[LEFT] >= row_count and self._levels[VALUE] == 1:
-            self._levels[LEFT] -= row_count  # mostly one run says that the whole page has no null
-            return NO_FLAGS
-        is_present = np.empty(row_count, dtype=np.bool_)
-        if not encodings.read_runs(
-            page.data, page.levels_end, 1, 2, self._levels, row_count, is_present.view(np.uint8)
-        ):
-            raise BadParquetError("fewer levels than rows")
-        return NO_FLAGS if is_present.all() else ~is_present
-
-    def _read_indices(self, page: Page, row_count: int, is_null: Flags) -> Places:
-        assert self._dictionary is not None
-        present_count = row_count - int(np.count_nonzero(is_null))
-        if not self._width or not present_count:
-            if present_count and not len(self._dictionary):
-                raise BadParquetError("an index into an empty dictionary")
-            return np.zeros(row_count, dtype=np.int32)
-        indices = np.empty(row_count, dtype=np.int32)
-        limit = len(self._dictionary)
-        if not encodings.read_runs(page.data, page.size, self._width, limit, self._indices, present_count, indices):
-            raise BadParquetError("fewer indices than rows, or one behind its dictionary")
-        if len(is_null):
-            encodings.spread(is_null, present_count, indices)
-        return indices
-
-    def _plain(self, page: Page, at: int, count: int, is_null: Flags) -> tuple[Numbers | Strings, int]:
-        """(that many plain values from `at` on, where the next one lies)."""
+    def _plain(self, page: Page, places: Places) -> Numbers | Strings:
+        """The next plain values, one a row."""
+        count = len(places)
         values: Numbers | Strings
         if self._leaf.physical == BYTE_ARRAY:
             values = Strings(page.data, np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32))
-            at = encodings.plain_strings(page.data, at, page.size, is_null, values.starts, values.ends)
+            is_read = encodings.plain_strings(
+                page.data, self._cursor, self._is_present, values.starts, values.ends, places
+            )
         else:
             values = Numbers(np.empty(count, dtype=np.int64), self._leaf.is_signed)
             byte_count = 4 if self._leaf.physical == INT32 else 8
-            at = encodings.plain_numbers(
-                page.data, at, page.size, byte_count, self._leaf.is_signed, is_null, values.values
+            is_read = encodings.plain_numbers(
+                page.data, self._cursor, byte_count, self._leaf.is_signed, self._is_present, values.values, places
             )
-        if at < 0:
-            raise BadParquetError("fewer values than rows")
-        return values, at
+        if not is_read:
+            raise BadParquetError("fewer levels or values than rows")
+        return values

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+import numpy as np
+
 from consumer.errors import UnknownParquetError
 from consumer.model.row_slice import RowSlice
 from consumer.parquet import arrow, footer
@@ -51,7 +53,9 @@ class ObjectReader:
             columns = [ColumnReader(self._handle, leaf, group.columns[leaf.place], limit) for leaf in leaves]
             while done < group.row_count:
                 size = min(SLICE_ROWS, group.row_count - done)
-                yield RowSlice(names, [column.read(size) for column in columns], size)
+                indices = np.empty((len(columns), size), dtype=np.int32)
+                parts = [column.read(places) for column, places in zip(columns, indices, strict=True)]
+                yield RowSlice(names, parts, indices)
                 done += size
         except UnknownParquetError:
             pass
@@ -59,7 +63,7 @@ class ObjectReader:
             return
         for rows in self._arrow().read_group(group.number, names, SLICE_ROWS):
             if rows.row_count > done:
-                yield rows.cut(done, rows.row_count) if done else rows
+                yield rows.cut(done, rows.row_count)
             done = max(0, done - rows.row_count)
 
     def _arrow(self) -> arrow.ArrowFile:

@@ -54,8 +54,6 @@ def _row_group(
         for rows in reader.read_group(group, leaves):
             before, position = position, position + rows.row_count
             if position > start:
-                yield Chunk(
-                    b"", position, None, columns=rows.cut(start - before, rows.row_count) if before < start else rows
-                )
+                yield Chunk(b"", position, None, columns=rows.cut(max(0, start - before), rows.row_count))
     except BadParquetError:
         yield Chunk(b"", end, None, BAD_PARQUET)

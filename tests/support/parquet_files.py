@@ -12,7 +12,7 @@ from pyarrow import parquet
 from consumer.decode.fields import field_named
 from consumer.model.flow_batch import Kind
 from consumer.model.log_format import LogFormat
-from consumer.model.row_slice import Numbers, RowSlice
+from consumer.model.row_slice import NULL, Numbers, RowSlice
 
 
 def parquet_object(lines: Sequence[bytes | str], log_format: LogFormat, **options: Any) -> bytes:
@@ -45,14 +45,15 @@ def packed(content: Any, **options: Any) -> bytes:
 
 def values_of(rows: RowSlice, name: str) -> list[Any]:
     """A column as Python has it: int, bytes, None."""
+    column, first = rows.names.index(name), 0
     found: list[Any] = []
-    for part in rows.columns[rows.names.index(name)]:
-        values, texts = part.values, []
+    for part in rows.columns[column]:
+        values = part.values
         if isinstance(values, Numbers):
-            texts = (values.values if values.is_signed else values.values.view("uint64")).tolist()
+            texts: list[Any] = (values.values if values.is_signed else values.values.view("uint64")).tolist()
         else:
             texts = [values.text[start:end].tobytes() for start, end in zip(values.starts, values.ends, strict=True)]
-        is_null = part.is_null.tolist() or [False] * len(part)
-        places = range(len(part)) if part.indices is None else part.indices.tolist()
-        found += [None if null else texts[place] for null, place in zip(is_null, places, strict=True)]
+        places = rows.indices[column, first : first + part.row_count].tolist()
+        found += [None if place == NULL else texts[place] for place in places]
+        first += part.row_count
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consumer.model.row_slice import NO_FLAGS
+from consumer.model.row_slice import NULL, Flags, Integers
 from consumer.model.text_word import Bytes
 from consumer.parquet import encodings
 
@@ -14,11 +14,24 @@ def padded(data: bytes) -> Bytes:
     return np.frombuffer(bytearray(data + bytes(64)), dtype=np.uint8)
 
 
-def runs(data: bytes, width: int, *counts: int, limit: int = 1 << 31) -> list[list[int]] | None:
-    state, found = np.zeros(4, dtype=np.int64), []
+def cursor(size: int, *, levels: bytes = b"", width: int = 0, limit: int = 0) -> Integers:
+    """Of a page of `size` bytes, of which the first are levels."""
+    found = np.zeros(encodings.CURSOR_LENGTH, dtype=np.int64)
+    found[encodings.VALUES] = found[encodings.LEVELS_END] = len(levels)
+    found[encodings.END :] = size, width, limit
+    return found
+
+
+def room(count: int) -> Flags:
+    return np.zeros(count, dtype=np.bool_)
+
+
+def runs(data: bytes, width: int, *counts: int, limit: int = 1 << 31, levels: bytes = b"") -> list[list[int]] | None:
+    page = padded(levels + data)
+    state, found = cursor(len(levels + data), levels=levels, width=width, limit=limit), []
     for count in counts:
-        values = np.zeros(count, dtype=np.int32)
-        if not encodings.read_runs(padded(data), len(data), width, limit, state, count, values):
+        values = np.full(count, 77, dtype=np.int32)
+        if not encodings.read_indices(page, state, room(count), values):
             return None
         found.append(values.tolist())
     return found
@@ -62,31 +75,58 @@ def test_the_padding_of_the_last_packed_run_may_be_left_out() -> None:
     assert runs(bytes([0x03, 0x07]), 8, 2) is None
 
 
-def test_indices_are_spread_over_the_rows_that_are_not_null() -> None:
-    is_null = np.array([True, False, False, True, False])
-    indices = np.array([7, 8, 9, 1, 1], dtype=np.int32)
+def test_rows_without_a_value_are_null() -> None:
+    assert runs(b"\x02\x07\x02\x08\x02\x09", 8, 2, 3, levels=b"\x03\x16") == [[NULL, 7], [8, NULL, 9]]
+    assert runs(b"\x03" + bytes(range(8)), 8, 5, levels=b"\x04\x01\x02\x00\x04\x01") == [[0, 1, NULL, 2, 3]]
+    assert runs(b"", 8, 3, levels=b"\x06\x00") == [[NULL] * 3]
 
-    encodings.spread(is_null, 3, indices)
 
-    assert indices.tolist() == [0, 7, 8, 0, 9]
+def test_indices_of_no_bits_are_the_first_value() -> None:
+    assert runs(b"", 0, 2, 1, levels=b"\x03\x05") == [[0, NULL], [0]]
+    assert runs(b"", 0, 2, limit=0) is None
+
+
+@pytest.mark.parametrize(
+    "levels", [b"\x04\x01", b"\x06\x02", b"\x06"], ids=["fewer than rows", "of nested columns", "half a run"]
+)
+def test_levels_that_do_not_fit_the_rows_are_refused(levels: bytes) -> None:
+    assert runs(b"\x10\x00", 8, 3, levels=levels) is None
 
 
 def test_numbers_have_the_sign_of_their_type() -> None:
     data = padded(b"\xff\xff\xff\xff" * 2)
-    values = np.zeros(2, dtype=np.int64)
+    values, places = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int32)
 
-    assert encodings.plain_numbers(data, 0, 8, 4, True, NO_FLAGS, values) == 8
-    assert values.tolist() == [-1, -1]
-    assert encodings.plain_numbers(data, 0, 8, 4, False, NO_FLAGS, values) == 8
+    assert encodings.plain_numbers(data, cursor(8), 4, True, room(2), values, places)
+    assert (values.tolist(), places.tolist()) == ([-1, -1], [0, 1])
+    assert encodings.plain_numbers(data, cursor(8), 4, False, room(2), values, places)
     assert values.tolist() == [0xFFFFFFFF] * 2
-    assert encodings.plain_numbers(data, 0, 8, 8, True, NO_FLAGS, values) == -1
+    assert not encodings.plain_numbers(data, cursor(8), 8, True, room(2), values, places)
+
+
+def test_numbers_go_on_where_the_last_call_ended() -> None:
+    data = padded(b"\x03\xfd" + b"".join(number.to_bytes(4, "little") for number in (7, 8, 9)))
+    state = cursor(14, levels=b"\x03\xfd")
+    found = []
+    for _ in range(2):
+        values, places = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int32)
+        assert encodings.plain_numbers(data, state, 4, True, room(2), values, places)
+        found.append((values.tolist(), places.tolist()))
+
+    assert found == [([7, 0], [0, NULL]), ([8, 9], [0, 1])]
+    assert not encodings.plain_numbers(
+        data, state, 4, True, room(4), np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int32)
+    )
 
 
 def test_strings_never_end_behind_their_page() -> None:
-    data = padded(b"\x02\x00\x00\x00hi\x01\x00\x00\x00!")
-    starts, ends = np.zeros(3, dtype=np.int32), np.zeros(3, dtype=np.int32)
+    levels = b"\x03\x05"
+    data = padded(levels + b"\x02\x00\x00\x00hi\x01\x00\x00\x00!")
+    starts, ends, places = np.zeros(3, dtype=np.int32), np.zeros(3, dtype=np.int32), np.zeros(3, dtype=np.int32)
 
-    assert encodings.plain_strings(data, 0, 11, np.array([False, True, False]), starts, ends) == 11
-    assert (starts.tolist(), ends.tolist()) == ([4, 0, 10], [6, 0, 11])
-    assert encodings.plain_strings(data, 0, 10, NO_FLAGS, starts[:2], ends[:2]) == -1
-    assert encodings.plain_strings(padded(b"\xff\xff\xff\xff"), 0, 4, NO_FLAGS, starts[:1], ends[:1]) == -1
+    assert encodings.plain_strings(data, cursor(13, levels=levels), room(3), starts, ends, places)
+    assert (starts.tolist(), ends.tolist(), places.tolist()) == ([6, 0, 12], [8, 0, 13], [0, NULL, 2])
+    assert not encodings.plain_strings(data, cursor(12, levels=levels), room(3), starts, ends, places)
+    assert not encodings.plain_strings(
+        padded(b"\xff\xff\xff\xff"), cursor(4), room(1), starts[:1], ends[:1], places[:1]
+    )
