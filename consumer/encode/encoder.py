@@ -217,8 +217,7 @@ class Encoder:
             rows, batch.words, batch.nulls, joined.words, plan.derived_words, meanings, VERDICTS, DIRECTIONS,
             layout.family, layout.steps, layout.bounds, layout.nulls, np.uint64(layout.fixed_size),
             vocabulary.arena, vocabulary.starts, vocabulary.sizes,
-            names.arena, names.starts, names.sizes, name_bases,
-            other_rows, others.arena, others.starts, others.sizes,
+            names.arena, names.places, name_bases, other_rows, others.arena, others.places,
             self._strings, np.uint64(layout.template_id), np.uint64(domain), np.uint64(message_size),
             output.slab, np.uint64(output.position), output.starts, output.record_counts, output.message_count,
         )  # fmt: skip

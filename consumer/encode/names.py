@@ -29,14 +29,14 @@ class NameColumn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """`arena`: uint8 with MARGIN_BYTES to spare; blob i = arena[starts[i] : starts[i] + sizes[i]], int64 both."""
+    """`arena`: uint8 with MARGIN_BYTES to spare. `places`: uint64[n, 2], where blob i begins in it and its size: beside
+    each other, for both are asked of each record, and mostly come from far away."""
 
     arena: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
+    places: NDArray[np.uint64]
 
 
-NO_BLOBS = Blobs(np.zeros(MARGIN_BYTES, dtype=np.uint8), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+NO_BLOBS = Blobs(np.zeros(MARGIN_BYTES, dtype=np.uint8), np.zeros((1, 2), dtype=np.uint64))
 
 
 @njit(**KERNEL)
@@ -80,7 +80,7 @@ def build_blobs(table: EntityTable, columns: Sequence[NameColumn]) -> Blobs:
     starts = np.cumsum(sizes) - sizes
     arena = np.zeros(int(sizes.sum()) + MARGIN_BYTES, dtype=np.uint8)
     _write_blobs(text_arena, text_starts, choices, starts, arena)
-    return Blobs(arena, starts, sizes)
+    return Blobs(arena, np.stack((starts, sizes), axis=1).astype(np.uint64))
 
 
 def _shortened(text: bytes) -> bytes:
@@ -96,19 +96,19 @@ def blobs_of_texts(texts: Sequence[bytes]) -> Blobs:
 
 
 @njit(**KERNEL)
-def _unwritten(words, rows, columns, bases, sizes, found):  # type: ignore[no-untyped-def]
+def _unwritten(words, rows, columns, bases, places, found):  # type: ignore[no-untyped-def]
     """Rows of tables that `columns` (uint64[k]) of `words` refer to and that have no blob yet, each once; how many.
 
     Into `found`, uint64[…, 2]: which of the columns, and the row of its table. A blob has at least one octet, so size 0
-    says it is not written; each one found is marked with -1.
+    says it is not written; each one found is marked with 1.
     """
     count = 0
     for i in range(rows.shape[0]):
         row = np.uint64(rows[i])
         for k in range(columns.shape[0]):
             number = words[row, columns[k]]
-            if sizes[bases[k] + number] == 0:
-                sizes[bases[k] + number] = -1
+            if places[bases[k] + number, 1] == 0:
+                places[bases[k] + number, 1] = 1
                 found[count, 0] = k
                 found[count, 1] = number
                 count += 1
@@ -164,7 +164,7 @@ class NameStore:
         bases = self._prepare(references)
         if len(self._found) < len(rows) * len(references):
             self._found = np.zeros((len(rows) * len(references), 2), dtype=np.uint64)
-        count = _unwritten(words, rows, columns, bases, self.blobs.sizes, self._found)
+        count = _unwritten(words, rows, columns, bases, self.blobs.places, self._found)
         if count:
             found = self._found[:count].astype(np.int64)
             for index, (table, names) in enumerate(references):
@@ -184,9 +184,9 @@ class NameStore:
             for one in missing:
                 self._bases[one] = count
                 count += self._tables[one[0]].row_count
-            starts, sizes = (np.zeros(count, dtype=np.int64) for _ in range(2))  # pages never used cost nothing
-            starts[: len(old.starts)], sizes[: len(old.sizes)] = old.starts, old.sizes
-            self.blobs = Blobs(old.arena, starts, sizes)
+            places = np.zeros((count, 2), dtype=np.uint64)  # pages never used cost nothing
+            places[: len(old.places)] = old.places
+            self.blobs = Blobs(old.arena, places)
         bases = np.array([self._bases[one] for one in references], dtype=np.uint64)
         self._last = references, bases
         return bases
@@ -196,8 +196,8 @@ class NameStore:
     ) -> None:
         """Blobs of some rows of a table."""
         more = build_blobs(_some_rows(table, columns, numbers), columns)
-        starts = more.starts + self._append(more.arena[: len(more.arena) - MARGIN_BYTES])
-        self.blobs.starts[base + numbers], self.blobs.sizes[base + numbers] = starts, more.sizes
+        begin = self._append(more.arena[: len(more.arena) - MARGIN_BYTES])
+        self.blobs.places[base + numbers] = more.places + np.array((begin, 0), dtype=np.uint64)
 
     def _append(self, more: NDArray[np.uint8]) -> int:
         """Where in the arena it lies now."""
@@ -206,7 +206,7 @@ class NameStore:
         if self._used + MARGIN_BYTES > len(arena):
             arena = np.zeros(2 * self._used + MARGIN_BYTES, dtype=np.uint8)
             arena[:begin] = self.blobs.arena[:begin]
-            self.blobs = Blobs(arena, self.blobs.starts, self.blobs.sizes)
+            self.blobs = Blobs(arena, self.blobs.places)
         arena[begin : self._used] = more
         return begin
 

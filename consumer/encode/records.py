@@ -220,7 +220,7 @@ def _write_shortened(out, position, source, start, size, longest):  # type: igno
 
 @njit(**ROUTINE)
 def _strings_size(  # type: ignore[no-untyped-def]
-    longest, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
+    longest, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_places
 ):
     """Octets of all strings of a row when none is longer than `longest`."""
     total = _0
@@ -229,14 +229,14 @@ def _strings_size(  # type: ignore[no-untyped-def]
     for k in range(bounds[NAME], bounds[OTHER]):
         total += _shortened_size(name_arena, strings[k, _0], strings[k, _1], longest)
     if bounds[OTHER] < bounds[PADDING]:
-        number = other_rows[row]
-        total += _shortened_size(other_arena, U(other_starts[number]), U(other_sizes[number]), longest)
+        number = U(other_rows[row])
+        total += _shortened_size(other_arena, other_places[number, _0], other_places[number, _1], longest)
     return total
 
 
 @njit(**ROUTINE)
 def _write_cut(  # type: ignore[no-untyped-def]
-    out, position, end, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
+    out, position, end, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_places
 ):
     """The strings of a record that is larger than a message: the longest are cut, at a UTF-8 boundary, until it fits.
 
@@ -245,9 +245,7 @@ def _write_cut(  # type: ignore[no-untyped-def]
     longest, highest = _0, U(65_535)
     while longest < highest:  # the greatest length to cut at, by halves
         middle = (longest + highest + _1) >> _1
-        needed = _strings_size(
-            middle, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_starts, other_sizes
-        )
+        needed = _strings_size(middle, row, strings, bounds, arena, name_arena, other_rows, other_arena, other_places)
         if needed <= end - position:
             longest = middle
         else:
@@ -260,8 +258,8 @@ def _write_cut(  # type: ignore[no-untyped-def]
         position, more = _write_shortened(out, position, name_arena, strings[k, _0], strings[k, _1], longest)
         cut += more
     if bounds[OTHER] < bounds[PADDING]:
-        number = other_rows[row]
-        start, size = U(other_starts[number]), U(other_sizes[number])
+        number = U(other_rows[row])
+        start, size = other_places[number, _0], other_places[number, _1]
         position, more = _write_shortened(out, position, other_arena, start, size, longest)
         cut += more
     return position, cut
@@ -271,15 +269,15 @@ def _write_cut(  # type: ignore[no-untyped-def]
 def write_records(  # type: ignore[no-untyped-def]
     rows, words, nulls, joined, plan, meanings, verdicts, directions,
     family, steps, bounds, null_values, fixed_size,
-    arena, starts, sizes, name_arena, name_starts, name_sizes, name_bases,
-    other_rows, other_arena, other_starts, other_sizes,
+    arena, starts, sizes, name_arena, name_places, name_bases,
+    other_rows, other_arena, other_places,
     strings, set_id, domain, message_size, out, position, message_starts, record_counts, message_count,
 ):  # fmt: skip
     """Write `rows` (int64, all of one template) as messages from out[position] on.
 
     `plan`: tuple of uint64, a FormatPlan's words; `meanings, verdicts, directions`: see meanings.py.
-    `family, steps, bounds, null_values, fixed_size`: a Layout. `arena, starts, sizes`: the vocabulary. `name_…`: the
-    same for rows of entity tables, those of a step's reference k begin at `name_bases[k]`. `other_…`: the same for
+    `family, steps, bounds, null_values, fixed_size`: a Layout. `arena, starts, sizes`: the vocabulary. `name_…`: Blobs
+    of the rows of entity tables, those of a step's reference k begin at `name_bases[k]`. `other_…`: the same for
     fields nobody knows, `other_rows` by batch row. `strings`: uint64[steps, 2], scratch. `position` and the numbers
     around it are uint64.
     Fills `message_starts` and `record_counts` from `message_count` on; returns (position, message_count, strings cut).
@@ -299,10 +297,10 @@ def write_records(  # type: ignore[no-untyped-def]
             size += strings[k, _1]
         for k in range(bounds[NAME], bounds[OTHER]):
             number = name_bases[steps[k, _3]] + joined[row, steps[k, _0]]
-            strings[k, _0], strings[k, _1] = U(name_starts[number]), U(name_sizes[number])
+            strings[k, _0], strings[k, _1] = name_places[number, _0], name_places[number, _1]
             size += strings[k, _1]
         if bounds[OTHER] < bounds[PADDING]:
-            size += U(other_sizes[other_rows[row]])
+            size += other_places[U(other_rows[row]), _1]
 
         is_too_large = _HEADERS + size > message_size
         if count and (is_too_large or position + size > begin + message_size):
@@ -340,7 +338,7 @@ def write_records(  # type: ignore[no-untyped-def]
         if is_too_large:
             position, strings_cut = _write_cut(
                 out, position, begin + message_size - padding, row, strings, bounds,
-                arena, name_arena, other_rows, other_arena, other_starts, other_sizes,
+                arena, name_arena, other_rows, other_arena, other_places,
             )  # fmt: skip
             cut += strings_cut
         else:
@@ -351,9 +349,9 @@ def write_records(  # type: ignore[no-untyped-def]
                 _copy(out, position, name_arena, strings[k, _0], strings[k, _1])
                 position += strings[k, _1]
             if bounds[OTHER] < bounds[PADDING]:
-                number = other_rows[row]
-                size = U(other_sizes[number])
-                _copy(out, position, other_arena, U(other_starts[number]), size)
+                number = U(other_rows[row])
+                size = other_places[number, _1]
+                _copy(out, position, other_arena, other_places[number, _0], size)
                 position += size
         if padding:
             out[position] = 0

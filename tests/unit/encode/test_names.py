@@ -19,7 +19,7 @@ OTHERS = table_of("interface", [{"name": "web", "vpc_id": "vpc-1"}])
 
 
 def blob(store: NameStore, number: int) -> bytes:
-    start, size = store.blobs.starts[number], store.blobs.sizes[number]
+    start, size = store.blobs.places[number].tolist()
     return store.blobs.arena[start : start + size].tobytes()
 
 
