@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
+from benchmarks.generate import V2_FORMAT
 from consumer.discovery.estate import Attachment, Instance, Interface, Part, Peer, Peering, Subnet, Vpc
 from consumer.discovery.estate_routes import GatewayRoute, GatewayTable, Route, RouteTable
+from consumer.model.plan import FlowLog
 
 REGIONS = tuple(f"xx-region-{number}" for number in range(1, 18))
 _BLOCKS = tuple(IPv4Network((int(IPv4Address("10.0.0.0")) + (number << 16), 16)) for number in range(24))
 
 
 def parts(
-    account_count: int = 40, interface_count: int = 200_000, vpc_count: int = 3_000, seed: int = 7
+    account_count: int = 40, interface_count: int = 200_000, vpc_count: int = 3_000, seed: int = 7, flow_logs: int = 0
 ) -> Iterator[Part]:
-    """Parts of `account_count` accounts × 17 regions that hold so many interfaces and VPCs together."""
+    """Parts of `account_count` accounts × 17 regions that hold so many interfaces and VPCs together, and so many flow
+    logs a VPC."""
     chance = random.Random(seed)
     places = [(f"{100_000_000_000 + number}", region) for number in range(account_count) for region in REGIONS]
     for number, (account, region) in enumerate(places):
@@ -48,6 +51,7 @@ def parts(
             attachments=tuple(_attachment(vpc, account, region) for vpc in vpcs),
             route_tables=tuple(table for vpc in vpcs for table in _route_tables(vpc, by_vpc[vpc.id], account, region)),
             gateway_tables=(_gateway_table(vpcs, account, region),) if vpcs else (),
+            flow_logs=tuple(_flow_log(vpc, region, step) for vpc in vpcs for step in range(flow_logs)),
         )
 
 
@@ -60,6 +64,15 @@ def _subnets(vpc: Vpc, region: str) -> Iterator[Subnet]:
     blocks = IPv4Network(vpc.networks[0]).subnets(new_prefix=20)
     for number, block in zip(range(4), blocks, strict=False):
         yield Subnet(f"subnet-{vpc.id[-15:]}{number:02x}", f"{vpc.name}-{number}", vpc.id, region, (str(block),))
+
+
+def _flow_log(vpc: Vpc, region: str, step: int) -> FlowLog:
+    """Of everything, into a log group that the account's VPCs share; so only one of several is reported."""
+    log_format = " ".join(f"${{{name}}}" for name in V2_FORMAT.fields)
+    return FlowLog(
+        f"fl-{vpc.id[-12:]}{step}", vpc.account, region, vpc.id, "ALL", log_format, "cloud-watch-logs", "",
+        f"/flow/{step}", 60, "SUCCESS", "",
+    )  # fmt: skip
 
 
 def _gateway(account: str, region: str) -> str:

@@ -1,13 +1,14 @@
 """The longest gap between two batches of a busy pipeline, while the estate is read anew and swapped.
 
-Run with `python -m benchmarks.swap [--interfaces N --vpcs N --accounts N]`. One process is the agent: a thread runs the
-whole pipeline, gzip envelopes to datagrams, on envelopes of 500 events, as Kinesis brings them, at four fifths of its
-speed (Linux takes a real-time thread that never rests off its core for 50 ms in each second, sched(7)); the main thread
-is the holder of the inventory. Three stages, in turn: *alone*; *reading*, in which a process of its own makes every
-part anew out of a file (of EC2's answers only the parsing is left out), keeps it and lays the snapshot out, and tells
-the agent what it keeps of the parts; *swapping*, which maps the new snapshot and gives it to the pipeline. *own* is the
-longest gap in which the agent worked (the smaller of its CPU time and the wall clock): what it did to itself. The rest
-is neighbours on the machine, that process among them. The datagrams go to a socket that nobody reads.
+Run with `python -m benchmarks.swap [--interfaces N --vpcs N --accounts N --flow-logs N]`. One process is the agent: a
+thread runs the whole pipeline, gzip envelopes to datagrams, on envelopes of 500 events, as Kinesis brings them, at four
+fifths of its speed (Linux takes a real-time thread that never rests off its core for 50 ms in each second, sched(7));
+the main thread is the holder of the inventory. Four stages, in turn: *alone*; *reading*, in which a process of its own
+makes every part anew out of a file (of EC2's answers only the parsing is left out), keeps it and lays the snapshot out,
+and tells the agent what it keeps of the parts; *swapping*, which maps the new snapshot and gives it to the pipeline;
+*planning*, which decides what is reported of each flow log (`--flow-logs`: how many a VPC has). *own* is the longest
+gap in which the agent worked (the smaller of its CPU time and the wall clock): what it did to itself. The rest is
+neighbours on the machine, that process among them. The datagrams go to a socket that nobody reads.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import cast
 from benchmarks import estate
 from benchmarks.generate import V2_FORMAT, Interface, envelopes
 from benchmarks.whole_job import Ledger, no_rejects
+from consumer.agent.readings import places_of
 from consumer.assembly import Outlet, build_lanes, warm_up
 from consumer.aws.roles import Learned, Role, Target
 from consumer.aws.sessions import Sessions
@@ -40,20 +42,24 @@ from consumer.clock import SystemClock
 from consumer.discovery.errand import NICENESS, Errand, run
 from consumer.discovery.estate import Part
 from consumer.discovery.holder import InventoryHolder
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.inventory import InventoryKeeper, Refresh
 from consumer.discovery.part_file import load_part, part_file, save_part
+from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.reading import Problem
 from consumer.discovery.settings import DiscoverySettings
+from consumer.discovery.survey import Survey
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind
+from consumer.model.plan import Plan
 from consumer.pipeline import Pipeline
+from consumer.select.plan import PlanReporting, compile_reporting
 from consumer.state.assignments import Assignments
 
 ROUNDS = 3
 ALONE_SECONDS = 5.0
 RECORDING = 400
 """Interfaces that record flows, as in the whole job's benchmark."""
-STAGES = ("alone", "reading", "swapping")
+STAGES = ("alone", "reading", "swapping", "planning")
 
 
 def target_of(part: Part) -> Target:
@@ -61,9 +67,9 @@ def target_of(part: Part) -> Target:
     return Target(Role(f"arn:aws:iam::{part.account}:role/vpcflow"), part.region)
 
 
-def make_parts(folder: Path, accounts: int, interfaces: int, vpcs: int) -> None:
+def make_parts(folder: Path, accounts: int, interfaces: int, vpcs: int, flow_logs: int) -> None:
     """What a first discovery would have kept on disk; by a process of its own, whose memory is not the agent's."""
-    for part in estate.parts(accounts, interfaces, vpcs):
+    for part in estate.parts(accounts, interfaces, vpcs, flow_logs=flow_logs):
         save_part(part, part_file(folder, target_of(part)))
 
 
@@ -214,10 +220,20 @@ def measure(folder: Path, account_count: int) -> None:
                     gaps.stage = "reading"
                     kept = holder.refresh(stop)
                     time.sleep(0.5)  # still swapping: the pipeline takes it up, the old one is given back
+                    gaps.stage = "planning"
+                    planned = planned_of(kept)
+                    time.sleep(0.5)
                     if number:
                         show(gaps)
-                        print(f"  {kept.part_count} parts in memory")
+                        print(f"  {kept.part_count} parts in memory, {len(planned[0].inside):,} resources in the plan")
                     gaps.begin()
+
+
+def planned_of(refresh: Refresh) -> tuple[Plan, PlanReporting]:
+    """What the agent makes of a reading and keeps."""
+    flow_logs = tuple(one for part in refresh.parts.values() for one in part.flow_logs)
+    plan = make_plan(Survey(refresh.parts, flow_logs, (), (), (), ()), Wishes())
+    return plan, compile_reporting(plan, places_of(plan))
 
 
 def show(gaps: Gaps) -> None:
@@ -239,6 +255,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=40)
     parser.add_argument("--interfaces", type=int, default=200_000)
     parser.add_argument("--vpcs", type=int, default=3_000)
+    parser.add_argument("--flow-logs", type=int, default=1)
     parser.add_argument("--make", type=Path)
     parser.add_argument("--play", action="store_true")
     wanted = parser.parse_args()
@@ -247,11 +264,12 @@ def main() -> None:
         play(wanted.accounts)
         return
     if wanted.make:
-        make_parts(wanted.make, *sizes)
+        make_parts(wanted.make, *sizes, wanted.flow_logs)
         return
     print(f"estate: {sizes[0]} accounts x {len(estate.REGIONS)} regions, {sizes[1]:,} interfaces, {sizes[2]:,} VPCs")
     with tempfile.TemporaryDirectory() as name:
         numbers = [f"--{name}={size}" for name, size in zip(("accounts", "interfaces", "vpcs"), sizes, strict=True)]
+        numbers.append(f"--flow-logs={wanted.flow_logs}")
         subprocess.run([sys.executable, "-m", "benchmarks.swap", *numbers, "--make", name], check=True)
         measure(Path(name), sizes[0])
 

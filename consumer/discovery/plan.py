@@ -11,7 +11,8 @@ is, leaves those parts to them (`excluding`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -40,18 +41,18 @@ class _Planner:
         self._inside = dict(_containers(self.survey.parts.values()))
         finder = WayFinder(self.survey, self.wishes)
         found = {one.id: self._choose(one, finder.ways(one)) for one in self.survey.flow_logs}
-        picked: list[FlowLog] = []
+        picked = _Picked(self._inside)
         choices: dict[str, Choice] = {}
         for flow_log in sorted(self.survey.flow_logs, key=lambda one: self._rank(found[one.id])):
             choice = found[flow_log.id]
             if choice.source is not None:
                 choice = self._without_overlap(choice, picked, choices)
             if choice.source is not None:
-                picked.append(flow_log)
+                picked.add(flow_log)
             choices[flow_log.id] = choice
-        choices = stand_ins(choices, self.wishes.queues)
-        told = {one.id: self._with_twins(choices[one.id], choices) for one in self.survey.flow_logs}
-        return Plan(MappingProxyType(told), tuple(one.id for one in picked), MappingProxyType(self._inside))
+        choices = _with_twins(stand_ins(choices, self.wishes.queues))
+        told = {one.id: choices[one.id] for one in self.survey.flow_logs}
+        return Plan(MappingProxyType(told), tuple(one.id for one in picked.order), MappingProxyType(self._inside))
 
     def _order(self, flow_log: FlowLog) -> tuple[SourceKind, ...]:
         """The precedence for this flow log: what is said of its VPC goes first."""
@@ -106,10 +107,9 @@ class _Planner:
             flow_log.id,
         )
 
-    def _without_overlap(self, choice: Choice, picked: list[FlowLog], choices: dict[str, Choice]) -> Choice:
+    def _without_overlap(self, choice: Choice, picked: _Picked, choices: dict[str, Choice]) -> Choice:
         flow_log = choice.flow_log
-        above = {flow_log.resource_id, *self._inside.get(flow_log.resource_id, ())}
-        covering = [one for one in picked if one.resource_id in above and one.actions & flow_log.actions]
+        covering = [one for one in picked.around(flow_log.resource_id) if one.actions & flow_log.actions]
         left = flow_log.actions.difference(*(one.actions for one in covering))
         if not left:
             best = choices[covering[0].id]
@@ -120,20 +120,49 @@ class _Planner:
             return replace(
                 choice, source=None, reason=reason, also=(), if_it_fails="", may_be_polled=False, covered_by=covered_by
             )
-        inside = [
-            one
-            for one in picked
-            if flow_log.resource_id in self._inside.get(one.resource_id, ()) and one.actions & flow_log.actions
-        ]
+        inside = [one for one in picked.within(flow_log.resource_id) if one.actions & flow_log.actions]
         excluding = tuple(one.id for one in (*covering, *inside))
         reason = choice.reason + (f"; without the flows of {', '.join(excluding)}" if excluding else "")
         return replace(choice, reason=reason, excluding=excluding)
 
-    def _with_twins(self, choice: Choice, choices: dict[str, Choice]) -> Choice:
-        """Name the flow logs that record the same flows and are left out for this one's sake."""
-        twins = [one.flow_log.id for one in choices.values() if choice.flow_log.id in one.covered_by]
-        words = tuple(f"flow log {name} records some or all of the same flows and is left out" for name in twins)
-        return replace(choice, also=(*choice.also, *words)) if words else choice
+
+class _Picked:
+    """Flow logs that report something, found by resource: an estate has thousands, and each is held against all."""
+
+    def __init__(self, inside: Mapping[str, tuple[str, ...]]) -> None:
+        self._inside = inside
+        self._on: defaultdict[str, list[int]] = defaultdict(list)
+        self._within: defaultdict[str, list[int]] = defaultdict(list)
+        self.order: list[FlowLog] = []
+
+    def add(self, flow_log: FlowLog) -> None:
+        """The next one."""
+        number, resource = len(self.order), flow_log.resource_id
+        self.order.append(flow_log)
+        self._on[resource].append(number)
+        for outer in self._inside.get(resource, ()):
+            self._within[outer].append(number)
+
+    def around(self, resource: str) -> list[FlowLog]:
+        """Those about the resource or what it lies in, in order."""
+        places = {resource, *self._inside.get(resource, ())}
+        return [self.order[number] for number in sorted(n for place in places for n in self._on.get(place, ()))]
+
+    def within(self, resource: str) -> list[FlowLog]:
+        """Those about something that lies in the resource, in order."""
+        return [self.order[number] for number in self._within.get(resource, ())]
+
+
+def _with_twins(choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """Each names the flow logs that record the same flows and are left out for its sake."""
+    twins: defaultdict[str, list[str]] = defaultdict(list)
+    for name, choice in choices.items():
+        for covering in choice.covered_by:
+            twins[covering].append(f"flow log {name} records some or all of the same flows and is left out")
+    return {
+        name: replace(choice, also=(*choice.also, *twins[name])) if name in twins else choice
+        for name, choice in choices.items()
+    }
 
 
 def _words(way: Way) -> str:

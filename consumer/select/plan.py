@@ -216,9 +216,11 @@ class _Reporters:
 def _rules(flow_logs: list[FlowLog], place: Place, reporters: _Reporters) -> _Rules | None:
     """None where every row of the place is reported from it."""
     bits: dict[bytes, int] = {}
+    here: defaultdict[str, list[FlowLog]] = defaultdict(list)
+    for flow_log in flow_logs:
+        here[flow_log.resource_id].append(flow_log)
     for resource in reporters.leaves_of(flow_logs):
-        around = reporters.around(resource)
-        writers = [one for one in flow_logs if one.resource_id in around]
+        writers = [one for outer in reporters.around(resource) for one in here.get(outer, ())]
         accept, reject = reporters.of(resource)
         allowed = OTHER
         for bit, action, reporter in ((ACCEPT, "ACCEPT", accept), (REJECT, "REJECT", reject)):
