@@ -171,7 +171,8 @@ class Part:
     """One (account, region). `taken_at`: seconds since the epoch. `is_unused`: nothing there but what AWS makes.
 
     `unread`: fields that could not be read, now or ever, and are empty for that reason only. `past`: what is not true
-    any more and late records still speak of, in order of `until`.
+    any more and late records still speak of, in order of `until`. `located`: interface → subnet, VPC, in place of
+    `interfaces` where no more is kept of them (outline.py).
     """
 
     account: str
@@ -195,6 +196,7 @@ class Part:
     is_unused: bool = False
     unread: frozenset[str] = field(default=frozenset())
     past: tuple[Past, ...] = field(default=())
+    located: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def vpcs_in(raw: VpcTypeDef) -> Iterator[Vpc]:

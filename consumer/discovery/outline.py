@@ -5,9 +5,8 @@ Belongs here: leaving out. Pure. Does not: the plan (plan.py), who gets the outl
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,7 +21,8 @@ def outlines(parts: Mapping[Place, Part]) -> Iterator[tuple[Place, Part]]:
     """Each part with its VPCs, flow logs and transit gateways; of subnets which they are and in which VPC.
 
     Of interfaces those that a flow log is about, and those of VPCs with several flow logs, whose rows are told apart
-    by interface; and of each no more than which it is and where.
+    by interface; and of each no more than which it is and where: not a value each, for there may be hundreds of
+    thousands, but a key, and a value a subnet.
     """
     places = {one.id: one.vpc_id for part in parts.values() for one in part.subnets}
     places |= {one.id: one.vpc_id for part in parts.values() for one in part.interfaces}
@@ -41,7 +41,7 @@ def _outline(part: Part, logged: Container[str], vpcs: Container[str]) -> Part:
         part.taken_at,
         vpcs=tuple(replace(one, tags=_NO_TAGS) for one in part.vpcs),
         subnets=tuple(Subnet(one.id, "", one.vpc_id, "", (), one.is_used, _NO_TAGS) for one in part.subnets),
-        interfaces=tuple(_bare(one) for one in part.interfaces if one.id in logged or one.vpc_id in vpcs),
+        located=_located(one for one in part.interfaces if one.id in logged or one.vpc_id in vpcs),
         nat_gateways=part.nat_gateways,
         flow_logs=part.flow_logs,
         transit_gateways=part.transit_gateways,
@@ -51,7 +51,7 @@ def _outline(part: Part, logged: Container[str], vpcs: Container[str]) -> Part:
     )
 
 
-def _bare(one: Interface) -> Interface:
-    """Texts that many interfaces have are one text."""
-    account, vpc, subnet = map(sys.intern, (one.account, one.vpc_id, one.subnet_id))
-    return Interface(one.id, "", account, vpc, subnet, "", "", "", "", "", one.is_managed, (), (), (), _NO_TAGS)
+def _located(interfaces: Iterable[Interface]) -> dict[str, tuple[str, str]]:
+    places: dict[tuple[str, str], tuple[str, str]] = {}
+    found = ((one.id, (one.subnet_id, one.vpc_id)) for one in interfaces)
+    return {name: places.setdefault(place, place) for name, place in found}

@@ -188,6 +188,7 @@ def _containers(parts: Iterable[Part]) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield subnet.id, (subnet.vpc_id,)
         for interface in part.interfaces:
             yield interface.id, (interface.subnet_id, interface.vpc_id)
+        yield from part.located.items()
         for gateway in part.nat_gateways:
             yield gateway.id, (gateway.vpc_id,)
         for attachment in part.attachments:

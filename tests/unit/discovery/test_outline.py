@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from consumer.aws.roles import Target
 from consumer.discovery.estate import Part, Subnet, Vpc
 from consumer.discovery.outline import outlines
+from consumer.discovery.plan import Wishes, make_plan
+from consumer.discovery.survey import Survey
 from consumer.model.plan import FlowLog
 from tests.support.flows import interface
 from tests.unit.discovery.test_plan import flow_log
@@ -31,7 +34,7 @@ def on(resource: str, number: str = "1") -> FlowLog:
 
 def kept(*parts: Part) -> list[str]:
     """Interfaces of which anything is kept."""
-    return [one.id for _, outline in outlines(dict(enumerate(parts))) for one in outline.interfaces]
+    return [name for _, outline in outlines(dict(enumerate(parts))) for name in outline.located]
 
 
 def test_interfaces_of_vpcs_with_one_flow_log_are_not_kept() -> None:
@@ -57,7 +60,25 @@ def test_flow_logs_of_two_accounts_of_a_shared_vpc_count_together() -> None:
 def test_what_is_kept_of_an_interface_is_where_it_is() -> None:
     whole = part(on("eni-2"))
     ((_, outline),) = outlines({0: whole})
-    (one,) = outline.interfaces
 
-    assert (one.id, one.subnet_id, one.vpc_id, one.tags) == ("eni-2", "subnet-2", "vpc-2", {})
+    assert outline.located == {"eni-2": ("subnet-2", "vpc-2")}
     assert (outline.vpcs, outline.flow_logs, outline.taken_at) == (whole.vpcs, whole.flow_logs, 5.0)
+
+
+def test_interfaces_of_one_subnet_share_what_is_said_of_their_place() -> None:
+    whole = part(on("vpc-1"), on("vpc-1", "2"))
+    further = interface("eni-3", "vpc-1", "10.0.0.3", subnet_id="subnet-1")
+    ((_, outline),) = outlines({0: replace(whole, interfaces=(*whole.interfaces, further))})
+
+    assert outline.located["eni-1"] is outline.located["eni-3"]
+
+
+def test_an_outline_decides_as_the_whole_does() -> None:
+    whole = part(on("vpc-1"), on("eni-1", "2"), on("subnet-2", "3"))
+    ((_, outline),) = outlines({0: whole})
+    plans = [
+        make_plan(Survey({Target(None, "r"): one}, one.flow_logs, (), (), (), ()), Wishes()) for one in (whole, outline)
+    ]
+
+    assert plans[0].choices == plans[1].choices
+    assert plans[0].inside.items() >= plans[1].inside.items()
