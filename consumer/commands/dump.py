@@ -11,8 +11,20 @@ from consumer.commands.common import answers, is_piped
 @click.option(
     "--listen", default="127.0.0.1:4739", show_default=True, metavar="HOST:PORT", help="UDP address to listen on."
 )
-@click.option("--count", type=int, default=0, metavar="N", help="End after N flows; 0 = until Ctrl-C.")
-@click.option("--seconds", type=float, default=0, metavar="S", help="End after S seconds; 0 = until Ctrl-C.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="End with the message that holds the Nth flow; 0 = until Ctrl-C.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="S",
+    help="End after S seconds; 0 = until Ctrl-C.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines also on a terminal.")
 @click.option(
     "--pen", type=int, default=32473, show_default=True, help="Enterprise number whose elements have our names."

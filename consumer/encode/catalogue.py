@@ -5,6 +5,7 @@ Belongs here: gathering the table by element, and its markdown. Does not: termin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumer.encode.elements import InformationElement
@@ -69,20 +70,25 @@ def _source(line: Mapped) -> str:
     return f"{line.reference}.{columns}{identifier}"
 
 
-def elements_markdown() -> str:
-    """docs/elements.md, whole."""
+def elements_markdown(entries: Sequence[Entry] | None = None) -> str:
+    """docs/elements.md, whole; or the same of some elements, under the enterprise number they have."""
+    entries = catalogue() if entries is None else entries
+    number = next((entry.enterprise for entry in entries if entry.enterprise), DOCUMENTATION_ENTERPRISE_NUMBER)
+    is_trial = number == DOCUMENTATION_ENTERPRISE_NUMBER
     lines = [
         "# Information elements",
         "",
         "What flow records are made of, under which number. Enterprise elements carry the private enterprise number of",
-        f"the settings ({DOCUMENTATION_ENTERPRISE_NUMBER} until you set your own).",
+        f"the settings ({number} until you set your own)." if is_trial else f"the settings, here {number}.",
         "",
     ]
     for title, is_ours in (("IANA elements", False), ("Our own elements", True)):
+        rows = [_row(entry) for entry in entries if bool(entry.enterprise) is is_ours]
+        if not rows:
+            continue
         lines += [f"## {title}", "", "| Number | Name | Type | Octets | Unit | Profiles | From | Meaning |"]
         lines.append("|---|---|---|---|---|---|---|---|")
-        lines += [_row(entry) for entry in catalogue() if bool(entry.enterprise) is is_ours]
-        lines.append("")
+        lines += [*rows, ""]
     return "\n".join(lines)
 
 
