@@ -59,7 +59,8 @@ def main() -> None:
     Run the agent:             vpcflow run -c vpcflow.toml
 
     \b
-    Exit codes: 0 done · 1 lines were unreadable and --strict, or a check failed · 2 usage or configuration
+    Exit codes: 0 done · 1 lines were unreadable and --strict, or a check failed · 2 usage or configuration ·
+    130 interrupted
     """
     prepare_process()
 

@@ -38,7 +38,7 @@ from consumer.state.object_journal import ObjectJournal
 from consumer.telemetry.logs import set_up_logs
 from consumer.tools.backfill_options import BackfillOptions
 from consumer.tools.backfill_progress import Progress
-from consumer.tools.sending import DEAD_LETTER_LIMIT_BYTES, Ledger, explain, print_summary, summary_of
+from consumer.tools.sending import DEAD_LETTER_LIMIT_BYTES, EXIT_INTERRUPTED, Ledger, explain, print_summary, summary_of
 
 TRY_COUNT = 5
 """Times an object is tried that AWS is too busy for, or that changes while it is read."""
@@ -46,7 +46,6 @@ _LONGEST_WAIT_SECONDS = 30.0
 _KEEP_SECONDS, _KEEP_COUNT = 10 * 365 * 86_400.0, 50_000_000
 _LEFT_BEHIND = frozenset({"denied", "later", "failed", "replaced", "busy", "interrupted"})
 """Outcomes of objects that another run may still export."""
-EXIT_INTERRUPTED = 130
 
 
 def run_backfill(options: BackfillOptions) -> int:

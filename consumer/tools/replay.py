@@ -6,9 +6,12 @@ Belongs here: the command's options, progress and summary. Does not: the way of 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +31,7 @@ from consumer.sources.files import FileSource
 from consumer.state.dead_letter import DeadLetter
 from consumer.tools.sending import (
     DEAD_LETTER_LIMIT_BYTES,
+    EXIT_INTERRUPTED,
     Ledger,
     collectors_named,
     explain,
@@ -126,8 +130,18 @@ class _Progress:
             sys.stderr.write("\r\x1b[K")
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does, also where it waits for its input or for a collector."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_replay(options: ReplayOptions) -> int:
-    """Read, send, summarize. Exit code: 0; 1 when something was unreadable and --strict."""
+    """Read, send, summarize. Exit code: 0; 1 when something was unreadable and --strict; 130 when interrupted."""
     abort = threading.Event()
     clock = SystemClock()
     ledger = Ledger()
@@ -152,14 +166,19 @@ def run_replay(options: ReplayOptions) -> int:
             pipeline.process(delivery)
             progress.show(ledger.total)
 
+        is_interrupted = False
         try:
-            source.run(process, abort)
-        except Stopped:
-            pass
+            with _ended_by_sigterm():
+                source.run(process, abort)
+        except (Stopped, KeyboardInterrupt):
+            is_interrupted = True
         finally:
             progress.end()
         seconds = time.monotonic() - began
         summary = summary_of(ledger, outlet, seconds)
+    summary["interrupted"] = is_interrupted
     print_summary("replay", summary, options.dead_letter)
     explain(ledger)
+    if is_interrupted:
+        return EXIT_INTERRUPTED
     return 0 if ledger.is_clean or not options.strict else 1

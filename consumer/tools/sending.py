@@ -27,6 +27,8 @@ from consumer.model.tally import Tally
 from consumer.telemetry.reasons import MEANINGS
 
 DEAD_LETTER_LIMIT_BYTES = 1 << 30
+EXIT_INTERRUPTED = 130
+"""What shells say of a command that Ctrl-C ended."""
 _NO_FAULTS = frozenset({"control_message", "empty"})
 
 

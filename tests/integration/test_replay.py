@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,6 +188,28 @@ def test_each_reason_is_told_with_where_it_was_met_and_what_to_do(tmp_path: Path
     assert "unpack" in text
     assert f"2 times, first in {tmp_path / 'custom.log'}" in unknown
     assert "--format" in unknown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_how_far_it_came(tmp_path: Path, collector: Collected, number: signal.Signals) -> None:
+    (tmp_path / "a.log").write_text(GOOD.format(port=7) + "\n")
+    (tmp_path / "b.log").write_text((GOOD.format(port=8) + "\n") * 50_000)
+    arguments = (tmp_path, "--collector", collector.address, "--rate", "100", "--dead-letter", tmp_path / "dead")
+    with subprocess.Popen(
+        [sys.executable, "-m", "consumer.cli", "replay", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        datagrams = 0
+        while datagrams < 40:  # about fifteen of them templates and options
+            assert process.poll() is None
+            datagrams += len(collector.listener.take(0.3))
+        process.send_signal(number)
+        output, said = process.communicate(timeout=60)
+    summary = orjson.loads(output)
+    assert (process.returncode, said) == (130, b"")
+    assert (summary["interrupted"], summary["lines"], summary["exported"]) == (True, 1, 1)
+    assert 1 < summary["records"] < 50_000
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
