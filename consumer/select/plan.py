@@ -180,10 +180,11 @@ def with_stand_ins(
 
 
 class _Reporters:
-    """Who reports what; asked once a resource."""
+    """Who reports what."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._logged = {choice.flow_log.resource_id for choice in plan.choices.values()}
         self._by_resource: defaultdict[str, list[tuple[int, FlowLog]]] = defaultdict(list)
         for rank, name in enumerate(plan.order):
             flow_log = plan.choices[name].flow_log
@@ -199,13 +200,14 @@ class _Reporters:
             yield resource
             yield from self._members.get(resource, ())
 
-    def around(self, resource: str) -> set[str]:
-        return {resource, *self._plan.inside.get(resource, ())}
+    def around(self, resource: str) -> tuple[str, ...]:
+        """The resource and what it lies in, as far as flow logs are about it: all that is to be known of it here."""
+        return tuple(one for one in (resource, *self._plan.inside.get(resource, ())) if one in self._logged)
 
-    def of(self, resource: str) -> tuple[str, str]:
-        """Flow logs that report ACCEPT and REJECT of this resource; empty = none."""
+    def of(self, around: Iterable[str]) -> tuple[str, str]:
+        """Flow logs that report ACCEPT and REJECT of what has these around; empty = none."""
         known = sorted(
-            (found for place in self.around(resource) for found in self._by_resource.get(place, ())),
+            (found for place in around for found in self._by_resource.get(place, ())),
             key=lambda found: found[0],
         )
         accept = next((one.id for _, one in known if "ACCEPT" in one.actions), "")
@@ -219,16 +221,13 @@ def _rules(flow_logs: list[FlowLog], place: Place, reporters: _Reporters) -> _Ru
     here: defaultdict[str, list[FlowLog]] = defaultdict(list)
     for flow_log in flow_logs:
         here[flow_log.resource_id].append(flow_log)
+    allowed: dict[tuple[str, ...], int] = {}  # the same for hundreds of thousands of interfaces
     for resource in reporters.leaves_of(flow_logs):
-        writers = [one for outer in reporters.around(resource) for one in here.get(outer, ())]
-        accept, reject = reporters.of(resource)
-        allowed = OTHER
-        for bit, action, reporter in ((ACCEPT, "ACCEPT", accept), (REJECT, "REJECT", reject)):
-            can = [one.id for one in writers if action in one.actions]
-            if not can or not reporter or reporter in can:
-                allowed |= bit
-        if allowed != _EVERY:
-            bits[resource.encode()] = allowed
+        around = reporters.around(resource)
+        if around not in allowed:
+            allowed[around] = _allowed(around, [one for outer in around for one in here.get(outer, ())], reporters)
+        if allowed[around] != _EVERY:
+            bits[resource.encode()] = allowed[around]
     # An object names its flow log, so its rows lie inside what that is about, whatever interface they name.
     otherwise = bits.get(flow_logs[0].resource_id.encode(), _EVERY) if place[0] == "flow log" else _EVERY
     if not bits:
@@ -237,6 +236,17 @@ def _rules(flow_logs: list[FlowLog], place: Place, reporters: _Reporters) -> _Ru
         known = {one.encode() for one in reporters.leaves_of(flow_logs)}
         bits |= dict.fromkeys(known - set(bits), _EVERY)
     return _Rules(MappingProxyType(bits), otherwise)
+
+
+def _allowed(around: tuple[str, ...], writers: list[FlowLog], reporters: _Reporters) -> int:
+    """Which actions are reported from where these flow logs write."""
+    accept, reject = reporters.of(around)
+    allowed = OTHER
+    for bit, action, reporter in ((ACCEPT, "ACCEPT", accept), (REJECT, "REJECT", reject)):
+        can = [one.id for one in writers if action in one.actions]
+        if not can or not reporter or reporter in can:
+            allowed |= bit
+    return allowed
 
 
 def _format(flow_log: FlowLog) -> LogFormat | None:
