@@ -78,7 +78,7 @@ def _columns(group: Any) -> tuple[ColumnChunk, ...]:
 def slice_of(batch: Any) -> RowSlice:
     """A pyarrow.RecordBatch as ours; columns of several values are left out."""
     flat = [(name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True) if _is_flat(column)]
-    columns = [(name, column if _is_integer(column) else _texts(column)) for name, column in flat]
+    columns = [(name, _readable(column)) for name, column in flat]
     indices = np.empty((len(columns), batch.num_rows), dtype=np.int32)
     for places, (_, column) in zip(indices, columns, strict=True):
         places[:] = np.where(_nulls(column), NULL, np.arange(len(column), dtype=np.int32))
@@ -88,6 +88,16 @@ def slice_of(batch: Any) -> RowSlice:
 
 def _is_flat(column: Any) -> bool:
     return not column.type.num_fields
+
+
+def _readable(column: Any) -> Any:
+    """Whole numbers as they are, times as the seconds that AWS writes (queries make timestamps of them), else texts."""
+    if _is_integer(column):
+        return column
+    if str(column.type).startswith("timestamp"):
+        arrow = _arrow()
+        return column.cast(arrow.timestamp("s", column.type.tz), safe=False).cast(arrow.int64())
+    return _texts(column)
 
 
 def _is_integer(column: Any) -> bool:

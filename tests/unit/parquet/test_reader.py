@@ -104,6 +104,17 @@ def test_types_that_are_no_numbers_or_strings_are_read_by_pyarrow_as_text(helped
     assert helped
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.timestamp("ms", "Europe/Berlin")]
+)
+@pytest.mark.parametrize("options", [{}, {"use_deprecated_int96_timestamps": True}])
+def test_times_that_a_query_made_timestamps_are_seconds_again(kind: Any, options: dict[str, Any]) -> None:
+    seconds = [1_790_000_000, None, 1_790_000_059]
+    times = pa.array([one and one * 1_000 + 999 for one in seconds], pa.timestamp("ms")).cast(kind)
+
+    assert values(packed(pa.table({"start": times}), **options), "start") == seconds
+
+
 def test_a_page_that_unpacks_to_more_than_it_says_costs_no_more_memory() -> None:
     content = packed(pa.table({"a": pa.array(["x" * 8_000_000])}), use_dictionary=False, write_statistics=False)
     said = bytes(_zigzag(8_000_010))
