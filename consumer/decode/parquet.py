@@ -12,9 +12,10 @@ have been and read by the text kernel: so it has the same reason, and the dead l
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -62,17 +63,18 @@ class _Known:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
-    """One column on its way. `known`: (first row, what is known of the values) of each of its parts."""
+    """One column on its way. `firsts`, `known`: first row of each of its parts, and what is known of their values."""
 
     name: str
     column: int
     word: int
     position: int
-    known: list[tuple[int, _Known]]
+    firsts: list[int]
+    known: list[_Known]
 
     def known_at(self, row: int) -> _Known:
-        """What is known of the values that this row's index points into."""
-        return next(known for first, known in reversed(self.known) if first <= row)
+        """What is known of the values that this row's index points into; an object may have a page for every row."""
+        return self.known[bisect_right(self.firsts, row) - 1]
 
     def words(self, row: int) -> tuple[int, int, int, int, int]:
         """As `place_rows` wants them, for the rows from `row` on that are of the same part."""
@@ -147,7 +149,7 @@ class ColumnReader:
         words, nulls = np.empty((size, plan.word_count), dtype=np.uint64), np.zeros((size, 2), dtype=np.uint64)
         made = _Rows(words, nulls, np.zeros(size, dtype=np.bool_))
         steps = self._steps(plan, rows, places)
-        edges = sorted({0, size, *(first for step in steps for first, _ in step.known)})
+        edges = sorted({0, size}.union(*(step.firsts for step in steps)))
         for first, stop in pairwise(edges):
             for number in range(0, len(steps), kernels.TABLE_COUNT):
                 self._place(rows, first, stop, steps[number : number + kernels.TABLE_COUNT], made)
@@ -159,11 +161,10 @@ class ColumnReader:
     def _steps(self, plan: ParsePlan, rows: RowSlice, places: list[int]) -> list[_Step]:
         steps = []
         for position, (column, place) in enumerate(zip(plan.columns.values(), places, strict=True)):
-            first, known = 0, []
-            for part in rows.columns[place]:
-                known.append((first, self._known_of(column, part.values)))
-                first += part.row_count
-            steps.append(_Step(column.name, place, column.word, position, known))
+            parts = rows.columns[place]
+            firsts = [0, *accumulate(part.row_count for part in parts)][:-1]
+            known = [self._known_of(column, part.values) for part in parts]
+            steps.append(_Step(column.name, place, column.word, position, firsts, known))
         return steps
 
     def _place(self, rows: RowSlice, first: int, stop: int, steps: list[_Step], made: _Rows) -> None:
