@@ -43,7 +43,15 @@ class TextCutter:
             self._kept += b"\n"
             yield self._take(len(self._kept))
             block = block[stop + 1 :]
-        self._kept += block
+        room = self.chunk_bytes - len(self._kept)
+        stop = block.rfind(b"\n", 0, room) + 1 if len(block) >= room > 0 else 0
+        if stop:  # the usual case: the chunk ends within the block, and is copied once
+            view = memoryview(block)
+            self.end += len(self._kept) + stop
+            payload, self._kept = b"".join((self._kept, view[:stop])), bytearray(view[stop:])
+            yield payload
+        else:
+            self._kept += block
         while len(self._kept) >= self.chunk_bytes:
             stop = self._kept.rfind(b"\n", 0, self.chunk_bytes) + 1 or self._kept.find(b"\n", self.chunk_bytes) + 1
             if stop:
