@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import socket
+import sys
 from collections.abc import Hashable, Mapping, Sequence
 from ipaddress import IPv4Address
 from types import TracebackType
@@ -34,13 +35,16 @@ from consumer.select import identity, log_status, repeats
 
 ACTIVE_SECONDS = 3600.0
 """An interface is named while it recorded a flow within this time."""
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter that another waits for."""
 
 
 def warm_up() -> None:
     """Compile every kernel, or load it from the cache; what that made stays for good, so nobody looks at it again.
 
     A full garbage collection holds all threads, and most of what it looked at was the compiler's: measured with
-    benchmarks.swap, 90 ms each.
+    benchmarks.swap, 90 ms each. And whoever leaves a kernel while another thread is at work in Python waits for the
+    interpreter, ten times and more a batch: by Python's default 5 ms each, a batch took 93 ms while a plan was made.
     """
     parquet.warm_up()
     decode.warm_up()
@@ -52,6 +56,7 @@ def warm_up() -> None:
     stamping.warm_up()
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class OptionsBuilder:
