@@ -70,17 +70,15 @@ class ReplayOptions:
         strict: bool,
     ) -> ReplayOptions:
         """Read the options. Raises ConfigurationError with all faults of the command line at once."""
-        named, files = files, tuple(found for file in files for found in _files_of(file))
+        found = {file: _files_of(file) for file in files}
+        empty = [folder for folder, inside in found.items() if not inside]
+        files = tuple(inside for file in files for inside in found[file])
         faults = [
             Fault("FILE", file, "cannot be read", "name a file that exists and is yours to read")
             for file in files
             if file != "-" and not (Path(file).is_file() and os.access(file, os.R_OK))
         ]
-        faults += [
-            Fault("FILE", folder, "holds no files", "name a folder with flow log files")
-            for folder in named
-            if not _files_of(folder)
-        ]
+        faults += [Fault("FILE", folder, "holds no files", "name a folder with flow log files") for folder in empty]
         settings, problems = collectors_named(
             "replay", collectors, profile=profile, message_size=message_size, rate=rate, on_refused=on_refused
         )
