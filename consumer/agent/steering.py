@@ -25,7 +25,7 @@ from consumer.discovery.plan import make_plan
 from consumer.discovery.reading import Problem
 from consumer.discovery.report import plan_rows
 from consumer.discovery.survey import Surveyor
-from consumer.errors import RetryableError, Stopped, VpcflowError
+from consumer.errors import Stopped, VpcflowError
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
@@ -81,7 +81,7 @@ class Steering:
         except VpcflowError as error:
             log.warning("the plan stays as it was", reason=str(error))
             self._health.set("plan", "waiting", f"flow logs could not be followed, the old plan holds: {error}")
-            return [*refresh.problems, Problem("flow logs", str(error), 0.0, isinstance(error, RetryableError))]
+            return [*refresh.problems, Problem.of("flow logs", error)]
         known = Known.of(self._settings, survey, make_plan(survey, self._wishes), own_account)
         self._status.tell(self._known.plan if self._known else Plan(), known.plan)
         self._known = known

@@ -38,9 +38,9 @@ class Problem:
     may_pass: bool = False
 
     @classmethod
-    def of(cls, target: Target, error: VpcflowError, kept_from: float = 0.0) -> Problem:
-        """What an error means for the target it is about."""
-        return cls(target.label(), str(error), kept_from, isinstance(error, RetryableError))
+    def of(cls, target: str, error: VpcflowError, kept_from: float = 0.0) -> Problem:
+        """What an error means for what it is about."""
+        return cls(target, str(error), kept_from, isinstance(error, RetryableError))
 
 
 Read = Callable[[Any], Iterator[Any]]
@@ -97,7 +97,7 @@ def read_part(
         reading.follow_gateways()
         reading.follow_prefix_lists()
     except VpcflowError as error:
-        return old, [Problem.of(target, error, old.taken_at if old else 0.0)]
+        return old, [Problem.of(target.label(), error, old.taken_at if old else 0.0)]
     fields = reading.fields
     fields["flow_logs"] = tuple(replace(one, account=account, region=target.region) for one in fields["flow_logs"])
     part = Part(account, target.region, now, **fields, unread=frozenset(reading.unread))
@@ -182,7 +182,7 @@ class _Reading:
             self.fields[name] = read()
         except (PermissionDeniedError, RefusedError) as error:
             self.fields[name] = getattr(old, name) if old else ()
-            self.problems.append(Problem.of(self._target, error, old.taken_at if old else 0.0))
+            self.problems.append(Problem.of(self._target.label(), error, old.taken_at if old else 0.0))
             if old is None or name in old.unread:
                 self.unread.add(name)
 

@@ -149,7 +149,7 @@ class Surveyor:
         return Target(self._accesses.get(account), region)
 
     def _told(self, target: Target, error: VpcflowError) -> None:
-        self._problems.append(Problem.of(target, error))
+        self._problems.append(Problem.of(target.label(), error))
 
     def _group(self, group: LogGroup) -> LogGroup:
         target = self._target(group.account, group.region)
