@@ -9,12 +9,11 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from consumer.state.settings import StateSettings
-from consumer.state.shared import Call
+from consumer.state.table import Call, Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +44,20 @@ class HeardTable:
     """`call` makes DynamoDB calls, and every method raises what it raises. Blocks."""
 
     def __init__(self, call: Call, settings: StateSettings) -> None:
-        self._call = call
-        self._table = settings.table
-        self._fleet = {"S": f"{settings.fleet}#heard"}
+        self._table = Partition(call, settings.table, f"{settings.fleet}#heard")
 
     def say(self, stream: str, worker: str, heard: Heard) -> None:
         """Put it in the place of what this worker said before. 10,000 groups take some 200 KB of the 400 an item may
         have (DynamoDB quotas)."""
-        self._call(
-            "UpdateItem",
-            {
-                "TableName": self._table,
-                "Key": {"fleet": self._fleet, "item": {"S": f"{stream}#{worker}"}},
-                "UpdateExpression": "SET heard_until = :until, heard_groups = :groups",
-                "ExpressionAttributeValues": {
-                    ":until": {"N": f"{heard.until:.3f}"},
-                    ":groups": {"B": gzip.compress(orjson.dumps(heard.groups), compresslevel=1, mtime=0)},
-                },
-            },
-        )
+        groups = gzip.compress(orjson.dumps(heard.groups), compresslevel=1, mtime=0)
+        change = "SET #heard_until = :until, #heard_groups = :groups"
+        self._table.change(f"{stream}#{worker}", change, {":until": heard.until, ":groups": groups})
 
     def everybody(self, stream: str) -> dict[str, Heard]:
         """Worker id → what it said last."""
         found: dict[str, Heard] = {}
-        start: Mapping[str, Any] = {}
-        while True:
-            answer = self._call(
-                "Query",
-                {
-                    "TableName": self._table,
-                    "KeyConditionExpression": "fleet = :fleet AND begins_with(#item, :stream)",
-                    "ExpressionAttributeNames": {"#item": "item"},
-                    "ExpressionAttributeValues": {":fleet": self._fleet, ":stream": {"S": f"{stream}#"}},
-                    "ConsistentRead": True,
-                    **start,
-                },
-            )
-            for item in answer["Items"]:
-                groups = orjson.loads(gzip.decompress(bytes(item["heard_groups"]["B"])))
-                heard = Heard(
-                    float(item["heard_until"]["N"]), {label: (one[0], one[1]) for label, one in groups.items()}
-                )
-                found[item["item"]["S"].rpartition("#")[2]] = heard
-            if not answer.get("LastEvaluatedKey"):
-                return found
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        for name, item in self._table.items(f"{stream}#").items():
+            groups = orjson.loads(gzip.decompress(bytes(item["heard_groups"]["B"])))
+            heard = Heard(float(item["heard_until"]["N"]), {label: (one[0], one[1]) for label, one in groups.items()})
+            found[name.rpartition("#")[2]] = heard
+        return found

@@ -1,6 +1,6 @@
 """What the agents of a fleet agree on, in one DynamoDB table: who is alive, who polls which log group, how far.
 
-Belongs here: the protocol on the table. Does not: slots (slots.py builds on this), the calls (aws/, handed in).
+Belongs here: the protocol on the table. Does not: slots (slots.py builds on this), the calls (table.py).
 
 Every agent has an item with a number, its beat, that it raises three times in a lease. Nobody reads another's clock:
 an agent is dead when *we* have seen its beat unchanged for a whole lease, and then its item is deleted, on condition
@@ -15,12 +15,12 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from consumer.clock import Clock
-from consumer.errors import RefusedError, RetryableError, VpcflowError
+from consumer.errors import VpcflowError
 from consumer.state.cursors import WRITE_SECONDS, Cursors, Kind, Position
 from consumer.state.settings import StateSettings
+from consumer.state.table import Call, Item, Partition, Value, is_condition_failed, text_of
 from consumer.telemetry.logs import get_logger
 
 MARGIN_SECONDS = 1.0
@@ -28,13 +28,8 @@ MARGIN_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """A free group waits so long for the agent whose turn it is, so that groups spread over a fleet."""
 _BEATS = 3
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 log = get_logger("state")
-
-Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""Makes one DynamoDB call, operation and parameters; raises the errors of consumer.errors."""
-Item = dict[str, Any]
 
 
 def _nobody_hears(_: float) -> None:
@@ -70,8 +65,8 @@ class SharedState:
         self._lives = f"{name}/"
         """Our earlier lives are over, for the state folder that holds our name is locked: nobody need wait."""
         self.problem = ""
-        self._call = call
-        self._settings = settings
+        self._table = Partition(call, settings.table, settings.fleet)
+        self._lease_seconds = settings.lease_seconds
         self._local = local
         self._clock = clock
         self._boot_time = boot_time
@@ -94,7 +89,7 @@ class SharedState:
 
     def start(self) -> None:
         """Make the table where it is missing, enter the fleet, and keep beating. Raises what AWS refuses."""
-        self._make_table()
+        self._table.make_table(self._clock, self._stop)
         self.beat()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._thread.start()
@@ -107,7 +102,7 @@ class SharedState:
         for key in list(self._held):
             self.release(key)
         if self.is_alive():
-            self._try("DeleteItem", {"Key": self._key(f"agent#{self.me}")})
+            self._try(lambda: self._table.delete(f"agent#{self.me}"))
         with self._lock:
             self._deadline = float("-inf")
         self._local.close()
@@ -124,19 +119,19 @@ class SharedState:
             self._lose("it did not answer for longer than a lease (a pause, or no way to the table)")
             return
         condition = "#beat = :old" if beat else "attribute_not_exists(#beat)"
-        values = {":new": _number(beat + 1), **({":old": _number(beat)} if beat else {})}
+        values = {":new": beat + 1, **({":old": beat} if beat else {})}
         try:
-            self._update(f"agent#{self.me}", "SET #beat = :new", condition, values, {"#beat": "beat"})
-        except RefusedError as error:
-            if error.code != _CONDITION_FAILED:
+            self._table.change(f"agent#{self.me}", "SET #beat = :new", values, condition)
+        except VpcflowError as error:
+            if not is_condition_failed(error):
                 raise
             # A call whose answer was lost is made again, and then fails on what it did itself.
-            if self._read(f"agent#{self.me}").get("beat") != _number(beat + 1):
+            if _beat_of(self._table.read(f"agent#{self.me}")) != beat + 1:
                 self._lose("another agent found it silent and took over")
                 return
         with self._lock:
             self._beat += 1
-            self._deadline = asked + self._settings.lease_seconds
+            self._deadline = asked + self._lease_seconds
         self._on_deadline(self._deadline - MARGIN_SECONDS)
         self._look()
 
@@ -175,7 +170,7 @@ class SharedState:
             if key in self._held:
                 return True
             item = self._items.get(f"group#{key}", {})
-            owner = _text(item.get("owner"))
+            owner = text_of(item, "owner")
             if owner and self._is_known(owner):
                 self._free_since.pop(key, None)
                 return False
@@ -205,28 +200,26 @@ class SharedState:
     def claim(self, name: str, owner: str) -> Item | None:
         """Own an item that belongs to `owner` (empty = nobody); None when somebody was faster or nobody answers."""
         condition = "#owner = :old" if owner else "attribute_not_exists(#owner)"
-        values = {":me": {"S": self.me}, **({":old": {"S": owner}} if owner else {})}
+        values = {":me": self.me, **({":old": owner} if owner else {})}
         try:
             item = self._claimed(name, condition, values)
         except VpcflowError as error:
             self._say(str(error))
             return None
-        if _text(item.get("owner")) != self.me:
+        if text_of(item, "owner") != self.me:
             return None
         with self._lock:
             self._items[name] = item
         return item
 
-    def _claimed(self, name: str, condition: str, values: Mapping[str, Any]) -> Item:
+    def _claimed(self, name: str, condition: str, values: Mapping[str, Value]) -> Item:
         """The item after the try to own it."""
         try:
-            answer = self._update(name, "SET #owner = :me", condition, values, {"#owner": "owner"})
-        except RefusedError as error:
-            if error.code != _CONDITION_FAILED:
+            return self._table.changed(name, "SET #owner = :me", values, condition)
+        except VpcflowError as error:
+            if not is_condition_failed(error):
                 raise
-            return self._read(name)  # somebody else's; or ours, when a call whose answer was lost was made again
-        item: Item = answer["Attributes"]
-        return item
+            return self._table.read(name)  # somebody else's; or ours, when a call whose answer was lost was made again
 
     def give_back(self, name: str) -> None:
         """Let an item of ours be free at once."""
@@ -235,7 +228,7 @@ class SharedState:
     def owners(self, prefix: str) -> dict[str, str]:
         """Items whose name begins so, each with its owner (empty = nobody), as of the last beat."""
         with self._lock:
-            return {name: _text(item.get("owner")) for name, item in self._items.items() if name.startswith(prefix)}
+            return {name: text_of(item, "owner") for name, item in self._items.items() if name.startswith(prefix)}
 
     def liveness(self, owner: str) -> bool | None:
         """True: seen beating. False: dead. None: there, but not watched for long enough to know."""
@@ -247,7 +240,7 @@ class SharedState:
             return True if self._seen[owner][2] else None
 
     def _run(self) -> None:
-        while not self._clock.wait(self._stop, self._settings.lease_seconds / _BEATS):
+        while not self._clock.wait(self._stop, self._lease_seconds / _BEATS):
             try:
                 self.beat()
                 for key in list(self._unsaved):
@@ -266,30 +259,12 @@ class SharedState:
 
     def _look(self) -> None:
         """Read the whole fleet, note whose beat moved, and bury the dead."""
-        items: dict[str, Item] = {}
-        start: Mapping[str, Any] = {}
-        while True:
-            answer = self._call(
-                "Query",
-                {
-                    "TableName": self._settings.table,
-                    "KeyConditionExpression": "fleet = :fleet",
-                    "ExpressionAttributeValues": {":fleet": {"S": self._settings.fleet}},
-                    "ConsistentRead": True,
-                    **start,
-                },
-            )
-            items.update((item["item"]["S"], item) for item in answer["Items"])
-            if not answer.get("LastEvaluatedKey"):
-                break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        items = self._table.items()
         now = self._boot_time()
         with self._lock:
             self._items = items
             beats = {
-                name.removeprefix("agent#"): int(item["beat"]["N"])
-                for name, item in items.items()
-                if name.startswith("agent#")
+                name.removeprefix("agent#"): _beat_of(item) for name, item in items.items() if name.startswith("agent#")
             }
             for agent, beat in beats.items():
                 known = self._seen.get(agent)
@@ -299,22 +274,13 @@ class SharedState:
             dead = [
                 (agent, beat)
                 for agent, (beat, since, _) in self._seen.items()
-                if agent != self.me and (now - since > self._settings.lease_seconds or agent.startswith(self._lives))
+                if agent != self.me and (now - since > self._lease_seconds or agent.startswith(self._lives))
             ]
         for agent, beat in dead:
             self._bury(agent, beat)
 
     def _bury(self, agent: str, beat: int) -> None:
-        buried = self._try(
-            "DeleteItem",
-            {
-                "Key": self._key(f"agent#{agent}"),
-                "ConditionExpression": "#beat = :seen",
-                "ExpressionAttributeNames": {"#beat": "beat"},
-                "ExpressionAttributeValues": {":seen": _number(beat)},
-            },
-        )
-        if buried:
+        if self._try(lambda: self._table.delete(f"agent#{agent}", {":seen": beat}, "#beat = :seen")):
             log.warning("an agent of the fleet is silent: what it held is free", agent=agent)
             with self._lock:
                 self._seen.pop(agent, None)
@@ -333,16 +299,16 @@ class SharedState:
             if position is None or key not in self._unsaved:
                 return
             self._saved_at[key] = self._clock.monotonic()
-        values = {
-            ":me": {"S": self.me},
-            ":exported": _number(position.exported_until),
-            ":swept": _number(position.swept_until),
+        values: dict[str, Value] = {
+            ":me": self.me,
+            ":exported": position.exported_until,
+            ":swept": position.swept_until,
         }
-        change = "SET exported_until = :exported, swept_until = :swept"
+        change = "SET #exported_until = :exported, #swept_until = :swept"
         try:
-            self._update(f"group#{key}", change, "#owner = :me", values, {"#owner": "owner"})
+            self._table.change(f"group#{key}", change, values, "#owner = :me")
         except VpcflowError as error:
-            if isinstance(error, RefusedError) and error.code == _CONDITION_FAILED:
+            if is_condition_failed(error):
                 log.warning("log group lost to another agent", log_group=key)
                 with self._lock:
                     self._held.pop(key, None)
@@ -355,14 +321,7 @@ class SharedState:
                 self._unsaved.discard(key)
 
     def _give_back(self, name: str) -> None:
-        parameters = {
-            "Key": self._key(name),
-            "UpdateExpression": "REMOVE #owner",
-            "ConditionExpression": "#owner = :me",
-            "ExpressionAttributeNames": {"#owner": "owner"},
-            "ExpressionAttributeValues": {":me": {"S": self.me}},
-        }
-        self._try("UpdateItem", parameters)
+        self._try(lambda: self._table.change(name, "REMOVE #owner", {":me": self.me}, "#owner = :me"))
         with self._lock:
             self._items.get(name, {}).pop("owner", None)
 
@@ -376,62 +335,15 @@ class SharedState:
             self._unsaved.clear()
         self._on_lost(reason)
 
-    def _try(self, operation: str, parameters: Mapping[str, Any]) -> bool:
-        """Whether it was done; what did not is tried again another time, or does not matter."""
+    def _try(self, change: Callable[[], None]) -> bool:
+        """Whether it was done; what was not is tried again another time, or does not matter."""
         try:
-            self._call(operation, {"TableName": self._settings.table, **parameters})
+            change()
         except VpcflowError as error:
-            if not isinstance(error, RefusedError) or error.code != _CONDITION_FAILED:
+            if not is_condition_failed(error):
                 self._say(str(error))
             return False
         return True
-
-    def _update(
-        self, name: str, change: str, condition: str, values: Mapping[str, Any], names: Mapping[str, str]
-    ) -> dict[str, Any]:
-        return self._call(
-            "UpdateItem",
-            {
-                "TableName": self._settings.table,
-                "Key": self._key(name),
-                "UpdateExpression": change,
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
-                "ReturnValues": "ALL_NEW",
-            },
-        )
-
-    def _read(self, name: str) -> Item:
-        answer = self._call(
-            "GetItem", {"TableName": self._settings.table, "Key": self._key(name), "ConsistentRead": True}
-        )
-        item: Item = answer.get("Item", {})
-        return item
-
-    def _key(self, name: str) -> dict[str, Any]:
-        return {"fleet": {"S": self._settings.fleet}, "item": {"S": name}}
-
-    def _make_table(self) -> None:
-        try:
-            self._call("DescribeTable", {"TableName": self._settings.table})
-        except RefusedError as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-        else:
-            return
-        try:
-            self._call("CreateTable", _TABLE | {"TableName": self._settings.table})
-            log.info("state table made", table=self._settings.table)
-        except RefusedError as error:
-            if error.code != "ResourceInUseException":  # another agent makes it at this moment
-                raise
-        for _ in range(60):
-            answer = self._call("DescribeTable", {"TableName": self._settings.table})
-            if answer["Table"]["TableStatus"] == "ACTIVE":
-                return
-            self._clock.wait(self._stop, 1.0)
-        raise RetryableError(f"the table {self._settings.table} does not become active")
 
     def _say(self, problem: str) -> None:
         if problem and not self.problem:
@@ -441,26 +353,12 @@ class SharedState:
             self._on_problem(problem)
 
 
-_TABLE: dict[str, Any] = {
-    "AttributeDefinitions": [
-        {"AttributeName": "fleet", "AttributeType": "S"},
-        {"AttributeName": "item", "AttributeType": "S"},
-    ],
-    "KeySchema": [{"AttributeName": "fleet", "KeyType": "HASH"}, {"AttributeName": "item", "KeyType": "RANGE"}],
-    "BillingMode": "PAY_PER_REQUEST",
-}
-
-
 def _rank(agent: str, key: str) -> bytes:
     return hashlib.blake2b(f"{agent}|{key}".encode()).digest()
 
 
-def _number(value: float) -> dict[str, str]:
-    return {"N": f"{value:.3f}" if isinstance(value, float) else str(value)}
-
-
-def _text(value: Mapping[str, str] | None) -> str:
-    return value["S"] if value else ""
+def _beat_of(item: Item) -> int:
+    return int(item["beat"]["N"]) if "beat" in item else 0
 
 
 def _position(item: Item) -> Position | None:

@@ -80,7 +80,7 @@ class Fleet:
             self.clock.monotonic,
             lambda why: self.lost.append(f"{name}: {why}"),
         )
-        shared._make_table()
+        shared._table.make_table(self.clock, threading.Event())
         shared.beat()
         self.alive.append(shared)
         return shared
