@@ -77,12 +77,13 @@ class Agent:
         self.metrics = Metrics()
         self.health = Health(clock.now)
         self._sessions = Sessions(settings.aws)
+        found = state.path / "inventory"
         holder = InventoryHolder(
             self._sessions,
             settings.aws,
             settings.discovery,
             state.path / "assignments.sqlite",
-            state.path / "inventory",
+            found,
             clock,
             settings.telemetry.log_level,
         )
@@ -106,7 +107,9 @@ class Agent:
             look_back_seconds=settings.polling.look_back_seconds,
         )
         standing_in = StandingIn(rules, self._failover.trouble_of, switches, self.metrics, self.health, clock, state)
-        self._steering = Steering(settings, self._sessions, self._failover, standing_in, self.metrics, self.health)
+        self._steering = Steering(
+            settings, self._sessions, self._failover, standing_in, self.metrics, self.health, found
+        )
         self._refresher = Refresher(
             holder,
             Schedule(settings.discovery.cron, clock),
@@ -114,6 +117,7 @@ class Agent:
             self.metrics,
             self.health,
             self._steering.refreshed,
+            self._steering.restore,
         )
         self._formats = FormatFinder(
             self._sessions if settings.discovery.enabled else None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Container, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from consumer.discovery.plan import SOURCE_NAMES
@@ -34,8 +35,8 @@ class PlanStatus:
         self._health = health
         self._labelled: dict[str, dict[str, str]] = {}
 
-    def tell(self, before: Plan, plan: Plan) -> None:
-        """What is new in this plan."""
+    def tell(self, before: Plan, plan: Plan, as_of: float = 0.0) -> None:
+        """What is new in this plan. `as_of`: when the last run found out what it is made of; 0 = it was just read."""
         old, new = before.choices, plan.choices
         changed = [one for one in new.values() if _decision(old.get(one.flow_log.id)) != _decision(one)]
         for choice in changed[:_TOLD_LIMIT]:
@@ -51,7 +52,12 @@ class PlanStatus:
             log.info("further flow logs planned", count=len(changed) - _TOLD_LIMIT)
         for name in set(old) - set(new):
             log.info("flow log gone", flow_log=name)
-        self._health.set("plan", "ok", _summary(new.values()))
+        words = _summary(new.values())
+        if as_of:
+            when = f"{datetime.fromtimestamp(as_of, UTC):%Y-%m-%d %H:%M}"
+            self._health.set("plan", "waiting", f"{words}, as it was at {when} UTC; the estate is being read anew")
+        else:
+            self._health.set("plan", "ok", words)
         self._measure(new.values())
 
     def _measure(self, choices: Collection[Choice]) -> None:

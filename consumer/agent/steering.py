@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from consumer.agent.conductor import Task
@@ -21,11 +22,13 @@ from consumer.aws.roles import Access
 from consumer.aws.sessions import Sessions
 from consumer.config import Settings
 from consumer.discovery.inventory import Refresh
+from consumer.discovery.parallel import in_background, result_of
 from consumer.discovery.plan import make_plan
 from consumer.discovery.reading import Problem
 from consumer.discovery.report import plan_rows
-from consumer.discovery.survey import Surveyor
-from consumer.errors import Stopped, VpcflowError
+from consumer.discovery.survey import Survey, Surveyor
+from consumer.discovery.survey_file import SURVEY, load_survey, save_survey
+from consumer.errors import ConfigurationError, Stopped, VpcflowError
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.flow_batch import FlowBatch, Rows
@@ -37,11 +40,17 @@ from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
 from consumer.telemetry.metrics import Metrics
 
+IDENTITY_SECONDS = 5.0
+"""How long a restarted agent waits to be told who it is before it goes by the account of its last run."""
+
 log = get_logger("plan")
 
 
 class Steering:
-    """Mutable. `refreshed` belongs to the inventory's thread, `tasks` to the conductor's, the rest to any."""
+    """Mutable. `restore` and `refreshed` belong to the inventory's thread, `tasks` to the conductor's, the rest to any.
+
+    `folder`: where what was found outlives a restart.
+    """
 
     def __init__(
         self,
@@ -51,12 +60,14 @@ class Steering:
         standing_in: StandingIn,
         metrics: Metrics,
         health: Health,
+        folder: Path,
     ) -> None:
         self._settings = settings
         self._wishes = wishes_of(settings)
         self._sessions = sessions
         self._surveyor = Surveyor(sessions, settings.aws.parallel_targets)
         self._health = health
+        self._file = folder / SURVEY
         self._failover = failover
         self._standing_in = standing_in
         self._status = PlanStatus(metrics, health)
@@ -67,6 +78,33 @@ class Steering:
         self._stood_in_for: Known | None = None
         self._reporting = PlanReporting()
         self._current: Reporting = _Noting(self._reporting, failover.note)
+
+    def restore(self, stop: threading.Event) -> None:
+        """Plan by what the last run found, until the first reading corrects it. Raises Stopped.
+
+        What is gone by now is a source that fails, by itself; so is one that we may not read any more.
+        """
+        kept = load_survey(self._file)
+        if kept is None:
+            return
+        try:
+            survey = kept.survey(self._sessions.named_accesses(), self._settings.aws.regions)
+        except ConfigurationError:
+            return  # the reading says it
+        if not survey.flow_logs or not self._is_own(kept.own_account, stop):
+            return
+        self._surveyor.recall(survey)
+        self._adopt(survey, kept.own_account, kept.taken_at)
+
+    def _is_own(self, account: str, stop: threading.Event) -> bool:
+        """Whether we are still of that account: the plan of another one would have its streams read as ours."""
+        try:
+            return result_of(in_background(self._sessions.account, "identity"), stop, IDENTITY_SECONDS) == account
+        except Stopped:
+            raise
+        except (VpcflowError, TimeoutError) as error:
+            log.warning("who we are is not known yet, the account of the last run counts", reason=str(error))
+            return True
 
     def refreshed(self, refresh: Refresh, stop: threading.Event) -> Sequence[Problem]:
         """After each reading of the estate: follow its flow logs and plan anew; what could not be read. Raises Stopped.
@@ -82,10 +120,18 @@ class Steering:
             log.warning("the plan stays as it was", reason=str(error))
             self._health.set("plan", "waiting", f"flow logs could not be followed, the old plan holds: {error}")
             return [*refresh.problems, Problem.of("flow logs", error)]
-        known = Known.of(self._settings, survey, make_plan(survey, self._wishes), own_account)
-        self._status.tell(self._known.plan if self._known else Plan(), known.plan)
-        self._known = known
+        self._adopt(survey, own_account)
+        try:
+            save_survey(survey, own_account, self._file)
+        except OSError as error:
+            log.warning("what was found is not kept: a restart waits for its first reading", reason=str(error))
         return survey.problems
+
+    def _adopt(self, survey: Survey, own_account: str, as_of: float = 0.0) -> None:
+        """Plan anew. `as_of`: when an earlier run found this out; 0 = it is new."""
+        known = Known.of(self._settings, survey, make_plan(survey, self._wishes), own_account)
+        self._status.tell(self._known.plan if self._known else Plan(), known.plan, as_of)
+        self._known = known
 
     def tasks(self) -> list[Task]:
         """What should be read now."""

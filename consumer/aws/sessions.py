@@ -158,19 +158,34 @@ class Sessions:
                 self._log.warning("credentials do not say whose they are", place=str(one.access), reason=str(error))
         return found
 
+    def named_accesses(self) -> list[Access]:
+        """Everybody the settings and their files name, once each, ourselves first; AWS is not asked.
+
+        ConfigurationError when a file cannot be read.
+        """
+        _, *profiles = self._profiles()
+        return [None, *profiles, *self._named_roles()]
+
     def _accesses(self) -> list[Access]:
         """Everybody we are to be, once each; of two profiles of one account the first."""
         self._warn_of_exposed_keys()
-        file = self._settings.credentials_file
-        own, *profiles = read_profiles(Path(file)) if file else (Profile("", ""),)
+        own, *profiles = self._profiles()
         found: dict[Access, str] = {None: own.name}
         for profile in profiles:
             if same := self._same_account(profile, found):
                 self._warn(f"profile {profile.name} is left out: profile {same} is the same account")
             else:
                 found[profile] = profile.name
+        return [*found, *self._named_roles()]
+
+    def _profiles(self) -> tuple[Profile, ...]:
+        """The first is who we are ourselves."""
+        file = self._settings.credentials_file
+        return read_profiles(Path(file)) if file else (Profile("", ""),)
+
+    def _named_roles(self) -> list[Role]:
         listed = read_roles(Path(self._settings.role_file)) if self._settings.role_file else ()
-        return [*found, *dict.fromkeys((*map(Role.from_text, self._settings.roles), *listed))]
+        return list(dict.fromkeys((*map(Role.from_text, self._settings.roles), *listed)))
 
     def _warn_of_exposed_keys(self) -> None:
         """Files of keys that others can read: ours, the list of roles with its external ids, the SDK's own."""

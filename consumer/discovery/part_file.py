@@ -13,7 +13,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from consumer.aws.profiles import Profile
-from consumer.aws.roles import Role, Target
+from consumer.aws.roles import Access, Role, Target
 from consumer.discovery.estate import Part
 from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.telemetry.logs import get_logger
@@ -22,16 +22,21 @@ KIND, SCHEMA = 2, 3
 
 
 def part_file(folder: Path, target: Target) -> Path:
-    """Where the part of `target` lies. Named by who reads it: before that works nobody knows the account."""
-    match target.access:
-        case None:
-            reader = "own"
-        case Role():
-            reader = target.access.arn
-        case Profile():
-            reader = f"{target.access.file}/{target.access.name}"
-    digest = hashlib.blake2b(reader.encode(), digest_size=6).hexdigest()
+    """Where the part of `target` lies."""
+    digest = hashlib.blake2b(reader_of(target.access).encode(), digest_size=6).hexdigest()
     return folder / f"{target.region}-{digest}.part"
+
+
+def reader_of(access: Access) -> str:
+    """Who reads a place, as files that outlive a restart name it: before AWS answers nobody knows the account, and an
+    external id is not for such files."""
+    match access:
+        case None:
+            return "own"
+        case Role():
+            return access.arn
+        case Profile():
+            return f"{access.file}/{access.name}"
 
 
 def save_part(part: Part, file: Path) -> None:

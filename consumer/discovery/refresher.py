@@ -31,6 +31,13 @@ twice as long each time, unless the schedule names an earlier moment: a bad minu
 Then = Callable[[Refresh, threading.Event], Sequence[Problem]]
 
 
+First = Callable[[threading.Event], None]
+
+
+def _wait_for_it(stop: threading.Event) -> None:  # noqa: ARG001
+    return None
+
+
 def _nothing(refresh: Refresh, stop: threading.Event) -> Sequence[Problem]:  # noqa: ARG001
     return refresh.problems
 
@@ -38,8 +45,8 @@ def _nothing(refresh: Refresh, stop: threading.Event) -> Sequence[Problem]:  # n
 class Refresher:
     """Mutable; one thread of its own refreshes, any thread may ask for the `inventory`.
 
-    `then` is called on that thread after each reading, names being known already; it says what could not be read in
-    all, by either of them.
+    `first` is called on that thread before the first reading. `then` is called on it after each, names being known
+    already; it says what could not be read in all, by either of them.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Refresher:
         metrics: Metrics,
         health: Health,
         then: Then = _nothing,
+        first: First = _wait_for_it,
     ) -> None:
         self._holder = holder
         self._schedule = schedule
@@ -57,6 +65,7 @@ class Refresher:
         self._metrics = metrics
         self._health = health
         self._then = then
+        self._first = first
         self.unknown = UnknownInterfaces(clock)
         """Told which interfaces flows name and the inventory does not know."""
         self._was_read = threading.Event()
@@ -90,6 +99,7 @@ class Refresher:
 
     def _run(self, stop: threading.Event) -> None:
         try:
+            self._first(stop)
             while True:
                 self._refresh(stop)
                 self._was_read.set()

@@ -104,6 +104,12 @@ def group_of(flow_log: FlowLog) -> LogGroup | None:
     return LogGroup(arn.account or flow_log.account, arn.region or flow_log.region, name)
 
 
+def flow_logs_of(parts: Iterable[Part]) -> tuple[FlowLog, ...]:
+    """Those of all parts, each once and in a stable order."""
+    known = {one.id: one for part in parts for one in part.flow_logs}
+    return tuple(sorted(known.values(), key=lambda one: (one.account, one.region, one.resource_id, one.id)))
+
+
 class Surveyor:
     """One survey at a time. Blocks for seconds; a failing look-up becomes a problem, never an exception.
 
@@ -118,6 +124,12 @@ class Surveyor:
         self._buckets: dict[str, Bucket] = {}
         self._policies: dict[tuple[str, str], _Policies] = {}
 
+    def recall(self, survey: Survey) -> None:
+        """Take a survey of an earlier process as the last one."""
+        self._groups = {one.key: one for one in survey.log_groups}
+        self._streams = {one.arn: one for one in survey.streams if one.mode}
+        self._buckets = {one.name: one for one in survey.buckets}
+
     def survey(
         self, parts: Mapping[Target, Part], problems: Iterable[Problem], stop: threading.Event | None = None
     ) -> Survey:
@@ -127,8 +139,7 @@ class Surveyor:
         self._accesses: dict[str, Access] = {}
         for target, part in parts.items():
             self._accesses.setdefault(part.account, target.access)
-        known = {one.id: one for part in parts.values() for one in part.flow_logs}
-        flow_logs = tuple(sorted(known.values(), key=lambda one: (one.account, one.region, one.resource_id, one.id)))
+        flow_logs = flow_logs_of(parts.values())
         found = sorted({g for one in flow_logs if (g := group_of(one))}, key=lambda one: one.key)
         places = sorted({(one.account, one.region) for one in found})
         self._policies = dict(zip(places, self._each(self._account_policies, places), strict=True))

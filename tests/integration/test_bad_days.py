@@ -222,6 +222,53 @@ cron = "* * * * *"
 """
 
 
+def test_a_restarted_agent_reads_what_the_last_run_found_while_a_region_does_not_answer(
+    aws: FaultyAws, moto: MotoServer, tmp_path: Path
+) -> None:
+    make_polled_flow_log(moto)
+    sections = f'[aws]\nregion = "{HERE}"\nregions = ["{HERE}", "{THERE}"]\n'
+    over = threading.Event()
+
+    def hang(action: str, parameters: dict[str, str]) -> None:
+        if parameters.get("region") == THERE:
+            over.wait(240)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        agent = AgentProcess(tmp_path, sections, _bound(collector), {"AWS_ENDPOINT_URL_S3": moto.endpoint})
+
+        def plan() -> dict[str, str]:
+            found: dict[str, str] = agent.health().get("components", {}).get("plan", {})
+            return found
+
+        with agent:
+            wait_until(lambda: plan().get("state") == "ok", "the first discovery", 180)
+            agent.terminate()
+        aws.fault_of = hang
+        try:
+            with agent:
+                wait_until(lambda: plan().get("state") == "waiting", "the plan of the last run", 180)
+                wait_until(lambda: bool(agent.health()["sources"]), "what it reads", 60)
+                health = agent.health()
+                assert [one["source"] for one in health["sources"]] == [f"cloudwatch 123456789012/{HERE}//flow"]
+                assert "reading the estate anew" in health["components"]["inventory"]["reason"], "it was not held up"
+        finally:
+            over.set()
+
+
+def make_polled_flow_log(moto: MotoServer) -> None:
+    """Of a VPC in our own account, into a log group that nothing subscribes."""
+    ec2 = boto3.client("ec2", region_name=HERE, endpoint_url=moto.endpoint)
+    boto3.client("logs", region_name=HERE, endpoint_url=moto.endpoint).create_log_group(logGroupName="/flow")
+    ec2.create_flow_logs(
+        ResourceIds=[ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="cloud-watch-logs",
+        LogGroupName="/flow",
+        DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/logs",
+    )
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("fault", "targets", "word"), BAD_DAYS)

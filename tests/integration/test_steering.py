@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ class Scene:
             Rules(), failover.trouble_of, switches, self.metrics, self.health, self.clock, StateFolder(self._folder)
         )
         chosen = Settings(aws=aws, **settings)
-        self.steering = Steering(chosen, sessions, failover, self.standing_in, self.metrics, self.health)
+        self.steering = Steering(chosen, sessions, failover, self.standing_in, self.metrics, self.health, self._folder)
         self._keeper = InventoryKeeper(sessions, DiscoverySettings(), Assignments(None), self.clock)
 
     def client(self, service: str) -> Any:
@@ -96,6 +97,12 @@ class Scene:
         """Read everything; what should be read then, with the reason."""
         stop = threading.Event()
         self.steering.refreshed(self._keeper.refresh(stop), stop)
+        return {task.label(): task.reason for task in self.steering.tasks()}
+
+    def restart(self, **settings: Any) -> dict[str, str]:
+        """A new process with the old state folder, before its first reading; what it reads then, with the reason."""
+        self.begin(**settings)
+        self.steering.restore(threading.Event())
         return {task.label(): task.reason for task in self.steering.tasks()}
 
     def condition(self, name: str) -> tuple[str, str]:
@@ -201,3 +208,82 @@ def test_a_subscription_of_the_whole_account_is_found(scene: Scene) -> None:
     assert [label for label in found if label.startswith("cloudwatch")] == [
         "cloudwatch 123456789012/us-east-1//left-out"
     ]
+
+
+def test_a_restarted_agent_plans_by_what_the_last_run_found_and_the_first_reading_corrects_it(scene: Scene) -> None:
+    kept, gone = scene.make_flow_log("/kept"), scene.make_flow_log("/gone")
+    scene.subscribe("kept", "/kept")
+    before = scene.discover()
+    asked: list[str] = []
+
+    def ask(action: str, _: dict[str, str]) -> None:
+        asked.append(action)
+
+    scene.aws.fault_of = ask
+    assert scene.restart() == before
+    assert asked == ["GetCallerIdentity"]
+    state, reason = scene.condition("plan")
+    assert state == "waiting"
+    assert re.fullmatch(
+        r"2 flow logs: 1 by Kinesis, 1 by CloudWatch, as it was at \d{4}-\d\d-\d\d \d\d:\d\d UTC; the estate is being "
+        "read anew",
+        reason,
+    )
+
+    scene.client("ec2").delete_flow_logs(FlowLogIds=[gone])
+    scene.make_flow_log("/new")
+    found = scene.discover()
+    assert set(found) == {"kinesis us-east-1/kept", "cloudwatch 123456789012/us-east-1//new"}
+    assert scene.condition("plan") == ("ok", "2 flow logs: 1 by Kinesis, 1 by CloudWatch")
+    choices = scene.steering.details()["plan"]
+    assert gone not in {one["flow_log"] for one in choices}
+    assert [one["source"] for one in choices if one["flow_log"] == kept] == ["kinesis"], "reported by one source"
+
+
+def test_a_restarted_agent_keeps_the_answers_of_the_last_run_where_none_comes(scene: Scene) -> None:
+    scene.make_flow_log()
+    scene.subscribe("flow")
+    before = scene.discover()
+
+    scene.restart()
+    scene.aws.fault_of = lambda action, _: DENIED if action == "DescribeSubscriptionFilters" else None
+    assert scene.discover() == before
+
+
+def test_what_the_settings_say_today_counts_for_the_plan_of_the_last_run(scene: Scene) -> None:
+    scene.make_flow_log()
+    scene.subscribe("flow")
+    scene.discover()
+
+    found = scene.restart(streams=(StreamSettings(name="flow", region=REGION, enabled=False),))
+    assert list(found) == [f"cloudwatch {GROUP}"]
+    assert "stream flow is switched off in the settings" in found[f"cloudwatch {GROUP}"]
+
+
+def test_a_plan_that_was_made_for_another_account_is_not_used(scene: Scene) -> None:
+    scene.make_flow_log()
+    scene.discover()
+    other = (
+        b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>999999999999</Account>"
+        b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+    )
+    scene.aws.answer_of = lambda action: other if action == "GetCallerIdentity" else None
+
+    assert scene.restart() == {}
+    assert scene.steering.plan() is None
+
+
+def test_where_nobody_says_who_we_are_the_account_of_the_last_run_counts(scene: Scene) -> None:
+    scene.make_flow_log()
+    before = scene.discover()
+    scene.aws.fault_of = lambda action, _: DENIED
+
+    assert scene.restart() == before
+
+
+def test_an_agent_that_never_read_anything_has_no_plan_before_its_first_reading(scene: Scene) -> None:
+    scene.make_flow_log()
+
+    assert scene.restart() == {}
+    assert scene.steering.plan() is None
+    assert scene.steering.idle_reason() == "nothing to read yet: the estate is being discovered"

@@ -10,6 +10,7 @@ import pytest
 
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Role, Target
+from consumer.discovery.buckets import Bucket, Queue
 from consumer.discovery.estate import Attachment, NatGateway, Part, Past, Peer, Peering, Subnet, TransitGateway, Vpc
 from consumer.discovery.estate_routes import (
     ElasticAddress,
@@ -25,6 +26,8 @@ from consumer.discovery.estate_routes import (
 from consumer.discovery.part_file import load_part, part_file, save_part
 from consumer.discovery.sealed_file import read_sealed, write_sealed
 from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
+from consumer.discovery.survey import Consumer, LogGroup, Stream, Subscription, Survey
+from consumer.discovery.survey_file import load_survey, save_survey
 from consumer.enrich.join import Joiner
 from consumer.model.inventory import Inventory, empty_inventory
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
@@ -78,6 +81,52 @@ def test_parts_of_different_readers_lie_apart(tmp_path: Path) -> None:
 
     assert len(files) == 10
     assert part_file(tmp_path, Target(role, "r")) == part_file(tmp_path, Target(Role(role.arn, "other-id"), "r"))
+
+
+ROLE = Role("arn:aws:iam::222222222222:role/x", "external=secret")
+GROUP = LogGroup("1", "r", "/flow", (Subscription("s", "arn:d", "arn:s", "", is_accounts=True),), "unread")
+QUEUE = Queue("arn:q", "https://q", 3, "arn:dlq", "arn:topic", "AWSLogs/", ".gz")
+SURVEY = Survey(
+    {
+        Target(None, "us-east-1"): replace(
+            PART, located={"eni-1": ("s", "v"), "eni-2": ("", "v"), "eni-3": ("s", "v")}
+        ),
+        Target(ROLE, "eu-west-1"): replace(PART, account="222222222222", taken_at=99.0, flow_logs=(flow_log("2"),)),
+    },
+    (flow_log("1", error="Access error"), flow_log("2")),
+    (GROUP,),
+    (Stream("arn:s", "ACTIVE", "PROVISIONED", 2, 24, (Consumer("c", "ACTIVE"),)),),
+    (Bucket("b", "r", "1", (QUEUE,), ("EventBridge",), is_read=False),),
+    (),
+)
+
+
+def test_a_survey_comes_back_as_it_was_and_its_file_holds_no_external_id(tmp_path: Path) -> None:
+    save_survey(SURVEY, "111111111111", tmp_path / "inventory" / "survey")
+    kept = load_survey(tmp_path / "inventory" / "survey")
+
+    assert kept is not None
+    assert kept.survey([None, ROLE], ()) == SURVEY
+    assert (kept.own_account, kept.taken_at) == ("111111111111", 1234.5)
+    assert b"external=secret" not in (tmp_path / "inventory" / "survey").read_bytes()
+
+
+def test_of_a_survey_only_places_that_are_still_to_be_asked_count(tmp_path: Path) -> None:
+    save_survey(SURVEY, "111111111111", tmp_path / "survey")
+    kept = load_survey(tmp_path / "survey")
+
+    assert kept is not None
+    assert [one.id for one in kept.survey([None], ()).flow_logs] == ["fl-1"]
+    assert list(kept.survey([None, ROLE], {"eu-west-1"}).parts) == [Target(ROLE, "eu-west-1")]
+    other = Role(ROLE.arn, "changed")
+    assert Target(other, "eu-west-1") in kept.survey([other], ()).parts, "whoever is asked today, as it is asked today"
+
+
+def test_a_survey_of_another_shape_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sealed(tmp_path / "survey", 3, 1, [b'{"own_account": "1"}'])
+
+    assert load_survey(tmp_path / "survey") is None
+    assert "what the last run found is not used" in "".join(capsys.readouterr())
 
 
 def same(one: Inventory, other: Inventory) -> bool:
@@ -182,6 +231,7 @@ def test_a_file_of_another_schema_is_neither_used_nor_destroyed(tmp_path: Path) 
 def test_a_missing_file_is_nothing(tmp_path: Path) -> None:
     assert load_snapshot(tmp_path / "none") is None
     assert load_part(tmp_path / "none") is None
+    assert load_survey(tmp_path / "none") is None
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:

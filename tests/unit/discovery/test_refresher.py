@@ -111,3 +111,29 @@ def test_what_the_survey_could_not_ask_counts_too() -> None:
 )
 def test_a_reading_that_fails_as_a_whole_is_repeated_when_it_may_pass(error: Exception, expected: list[int]) -> None:
     assert readings_of_an_hour(lambda _: raising(error)) == expected
+
+
+def test_what_must_be_known_before_the_first_reading_is_done_first() -> None:
+    clock, stop, done = ManualClock(), threading.Event(), threading.Event()
+    steps: list[str] = []
+    holder = PlayedHolder(clock, lambda _: steps.append("reading") or ())  # type: ignore[func-returns-value]
+
+    def end(refresh: Refresh, stop: threading.Event) -> tuple[Problem, ...]:
+        steps.append("then")
+        stop.set()
+        done.set()
+        return ()
+
+    refresher = Refresher(
+        cast("InventoryHolder", holder),
+        Schedule("*/30 * * * *", clock),
+        clock,
+        Metrics(),
+        Health(clock.now),
+        end,
+        lambda _: steps.append("first"),
+    )
+    refresher.start(stop)
+
+    assert done.wait(60)
+    assert steps == ["first", "reading", "then"]
