@@ -144,6 +144,15 @@ def load_settings(file: Path | None, environment: Mapping[str, str], also: Seque
     return settings
 
 
+def check_settings(file: Path, environment: Mapping[str, str]) -> Settings:
+    """The same for whoever asks what is wrong with a file: also what an agent goes on without, a line of the role file
+    that names nobody."""
+    settings = load_settings(file, environment)
+    if settings.aws.role_file and (faults := read_roles(Path(settings.aws.role_file)).faults):
+        raise ConfigurationError(faults)
+    return settings
+
+
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """As whom and where, as given on the command line; what is given replaces what the configuration says."""

@@ -48,17 +48,25 @@ class Role:
         return self.arn.split(":")[1]
 
 
-def read_roles(file: Path) -> tuple[Role, ...]:
-    """Every role of a list. ConfigurationError names all lines that are none."""
+@dataclass(frozen=True, slots=True)
+class RoleList:
+    """A file of roles. `faults`: its lines that are none, which cost nobody but themselves."""
+
+    roles: tuple[Role, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+def read_roles(file: Path) -> RoleList:
+    """What a list says. ConfigurationError when it cannot be read, or has lines and none of them is a role."""
     roles, faults = [], []
     for number, line in read_lines(file).items():
         try:
             roles.append(Role.from_text(line))
         except ValueError as error:
             faults.append(Fault("aws.role_file", f"{file}, line {number}", str(error), "mend the line"))
-    if faults:
+    if faults and not roles:
         raise ConfigurationError(faults)
-    return tuple(roles)
+    return RoleList(tuple(roles), tuple(faults))
 
 
 Access = Role | Profile | None
@@ -110,3 +118,5 @@ class Learned:
     warned: set[str] = field(default_factory=set)
     accounts: dict[Access, str] = field(default_factory=dict)
     account_targets: tuple[AccountTarget, ...] = ()
+    role_faults: tuple[Fault, ...] = ()
+    """Lines of the role file that were none when the targets were found out."""

@@ -31,7 +31,7 @@ from consumer.aws.faults import FOREIGN_ERRORS, ForeignError, credentials_fault,
 from consumer.aws.operations import BY_NAME, DESCRIBE_REGIONS, GET_CALLER_IDENTITY, Operation
 from consumer.aws.profiles import Profile, exposure, read_profiles
 from consumer.aws.raw_answers import keep_bodies
-from consumer.aws.roles import Access, AccountTarget, Learned, Role, Target, read_roles
+from consumer.aws.roles import Access, AccountTarget, Learned, Role, RoleList, Target, read_roles
 from consumer.aws.settings import AwsSettings
 from consumer.errors import ConfigurationError, Fault, ProtocolError, RetryableError, SessionOverError, VpcflowError
 from consumer.telemetry.logs import get_logger
@@ -131,8 +131,14 @@ class Sessions:
         cannot be read.
         """
         if again or not self.learned.account_targets:
+            self.learned.role_faults = self._listed().faults
             self.learned.account_targets = tuple(self._account_target(access) for access in self._accesses())
         return self.learned.account_targets
+
+    @property
+    def role_faults(self) -> tuple[Fault, ...]:
+        """Lines of the role file that name nobody; known since `account_targets`."""
+        return self.learned.role_faults
 
     def account(self, access: Access = None) -> str:
         """The 12-digit account behind `access` (asked once)."""
@@ -184,8 +190,10 @@ class Sessions:
         return read_profiles(Path(file)) if file else (Profile("", ""),)
 
     def _named_roles(self) -> list[Role]:
-        listed = read_roles(Path(self._settings.role_file)) if self._settings.role_file else ()
-        return list(dict.fromkeys((*map(Role.from_text, self._settings.roles), *listed)))
+        return list(dict.fromkeys((*map(Role.from_text, self._settings.roles), *self._listed().roles)))
+
+    def _listed(self) -> RoleList:
+        return read_roles(Path(self._settings.role_file)) if self._settings.role_file else RoleList()
 
     def _warn_of_exposed_keys(self) -> None:
         """Files of keys that others can read: ours, the list of roles with its external ids, the SDK's own."""

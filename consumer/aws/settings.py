@@ -31,7 +31,10 @@ class AwsSettings(BaseModel, frozen=True, extra="forbid"):
         (),
         description="Roles to assume for further accounts, each `arn[,external-id]`; our own account is always read.",
     )
-    role_file: str = Field("", description="File with further roles, one `arn[,external-id]` a line, # for remarks.")
+    role_file: str = Field(
+        "",
+        description="File with further roles, one `arn[,external-id]` a line, # for remarks; a wrong one costs itself.",
+    )
     credentials_file: str = Field(
         "",
         description="AWS credentials file of which every profile is an account; `default`, else the first one, is who "

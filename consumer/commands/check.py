@@ -46,10 +46,10 @@ def _check_all(as_json: bool, access: dict[str, Any]) -> int:
 @answers
 def check_config(file: Path) -> None:
     """Read a configuration file, with the environment's overrides, and name every fault in it. Asks nobody else."""
-    from consumer.config import load_settings
+    from consumer.config import check_settings
     from consumer.tools.effective import summary
 
-    click.echo(f"ok: {file}: {summary(load_settings(file, os.environ))}")
+    click.echo(f"ok: {file}: {summary(check_settings(file, os.environ))}")
 
 
 @check.command("collector")

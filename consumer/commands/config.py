@@ -26,9 +26,11 @@ def config(config: Path | None, file: Path | None, show_effective: bool) -> int:
 
     TOML; settings that differ from their default are marked. Nothing but the files is read.
     """
-    from consumer.config import load_settings
+    from consumer.config import check_settings, load_settings
     from consumer.tools.effective import effective_toml, summary
 
-    settings = load_settings(file or config, os.environ)
-    click.echo(f"ok: {file}: {summary(settings)}" if file else effective_toml(settings), nl=bool(file))
+    if file:
+        click.echo(f"ok: {file}: {summary(check_settings(file, os.environ))}")
+    else:
+        click.echo(effective_toml(load_settings(config, os.environ)), nl=False)
     return 0

@@ -26,7 +26,14 @@ from consumer.discovery.save import stream_settings
 from consumer.discovery.stream_access import try_leases, try_stream
 from consumer.discovery.survey import Survey, Surveyor
 from consumer.discovery.ways import Wishes
-from consumer.errors import ConfigurationError, PermissionDeniedError, RefusedError, RetryableError, VpcflowError
+from consumer.errors import (
+    ConfigurationError,
+    Fault,
+    PermissionDeniedError,
+    RefusedError,
+    RetryableError,
+    VpcflowError,
+)
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
@@ -119,7 +126,7 @@ class AccessCheck:
         notes = list(self._sessions.warnings)
         if not streams:
             notes.append("there is no stream: reading Kinesis and keeping leases were not tried")
-        findings = [*self._findings(polled), *self._unread(refresh)]
+        findings = [*self._findings(polled), *self._unread(refresh), *map(_missing_member, self._sessions.role_faults)]
         findings.sort(key=lambda one: (one.account, one.region, one.feature, one.action))
         return Verdict(tuple(findings), skew, tuple(notes))
 
@@ -197,6 +204,12 @@ class AccessCheck:
 def _accesses(survey: Survey) -> dict[str, Access]:
     """As whom each account is asked."""
     return {part.account: target.access for target, part in survey.parts.items()}
+
+
+def _missing_member(fault: Fault) -> Finding:
+    """A line of the role file that names nobody: whoever was meant is not read, like one whose role denies us."""
+    feature = str(Feature.MEMBER_ACCOUNTS)
+    return Finding("", "", feature, fault.key, str(fault.value), "failed", is_required=True, reason=str(fault))
 
 
 def _finding(asked: Asked, account: str, error: VpcflowError | None, *, is_needed: bool = False) -> Finding:

@@ -99,7 +99,8 @@ class InventoryKeeper:
         accounts = self._sessions.account_targets(again=True)
         targets = [target for account in accounts for target in account.targets()]
         named = {Target(account.access, region) for account in accounts for region in account.named}
-        problems = [
+        problems = [Problem(fault.key, f"{fault.value}: {fault.problem}", 0.0) for fault in self._sessions.role_faults]
+        problems += [
             Problem(one.targets()[0].label(), one.problem, 0.0, one.may_pass) for one in accounts if one.problem
         ]
         parts: dict[Target, Part] = {}

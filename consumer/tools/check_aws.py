@@ -91,7 +91,8 @@ def _urgency(findings: Sequence[Finding]) -> int:
 
 
 def _place(one: Finding) -> str:
-    return f"{one.account}/{one.region}"
+    """The file and line, for what stands in a file."""
+    return f"{one.account}/{one.region}" if one.region else one.resource
 
 
 def _what_fails(bad: Sequence[Finding]) -> Iterator[str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import tomlkit
 from pydantic import BaseModel
 from tomlkit.items import Table
 
+from consumer.aws.roles import Role, read_roles
 from consumer.config import Settings
 
 MASK = "****"
@@ -42,9 +44,13 @@ def summary(settings: Settings) -> str:
     counts = {
         "collector": len(settings.collectors),
         "stream": sum(stream.enabled for stream in settings.streams),
-        "role": len(settings.aws.roles),
+        "role": len(settings.aws.roles) + len(_listed(settings.aws.role_file)),
     }
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+
+
+def _listed(role_file: str) -> tuple[Role, ...]:
+    return read_roles(Path(role_file)).roles if role_file else ()
 
 
 def _table(settings: BaseModel) -> Table:

@@ -98,6 +98,20 @@ def test_a_denial_of_what_the_main_job_needs_is_exit_code_one(aws: FaultyAws, ac
     assert all(one["is_required"] and one["policy"].startswith('"Action": ') for one in denied)
 
 
+def test_a_line_of_the_role_file_that_names_nobody_is_a_finding_and_the_others_are_read(
+    aws: FaultyAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roles = tmp_path / "roles"
+    roles.write_text(f"{MEMBER_ROLE},an-external-id\nadmin\n")
+    monkeypatch.setenv("VPCFLOW__AWS__ROLE_FILE", str(roles))
+    answer = checked(code=1)
+
+    assert "ec2:DescribeFlowLogs" in states(answer, MEMBER_ACCOUNT)
+    (wrong,) = [one for one in answer["findings"] if one["state"] != "ok"]
+    assert (wrong["action"], wrong["resource"]) == ("aws.role_file", f"{roles}, line 2")
+    assert "'admin' is not a role" in wrong["reason"]
+
+
 def polling(action: str) -> list[dict[str, Any]]:
     """What was found out about one call of polling."""
     return [one for one in checked(*MEMBER)["findings"] if one["action"] == action]

@@ -106,3 +106,15 @@ def test_check_config_names_every_fault_at_once(tmp_path: Path) -> None:
         assert "aws.attempts" in output
     file.write_text("", encoding="utf-8")
     assert vpcflow("check", "config", str(file)).output == f"ok: {file}: 0 collectors, 0 streams, 0 roles\n"
+
+
+def test_check_config_names_a_wrong_line_of_the_role_file_and_counts_the_right_ones(tmp_path: Path) -> None:
+    file, roles = tmp_path / "vpcflow.toml", tmp_path / "roles"
+    file.write_text(f'[aws]\nrole_file = "{roles}"\n', encoding="utf-8")
+    roles.write_text("arn:aws:iam::222222222222:role/x\nadmin\n", encoding="utf-8")
+    for command in (["check", "config", str(file)], ["config", "--check", str(file)]):
+        assert f"{roles}, line 2" in vpcflow(*command, code=2).output
+    vpcflow("config", "-c", str(file))
+
+    roles.write_text("arn:aws:iam::222222222222:role/x\n", encoding="utf-8")
+    assert vpcflow("check", "config", str(file)).output == f"ok: {file}: 0 collectors, 0 streams, 1 role\n"

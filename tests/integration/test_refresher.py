@@ -112,6 +112,24 @@ def test_a_reading_that_is_impossible_is_said_and_the_next_one_mends_it(
     running.wait(lambda: running.condition()[0] == "ok", "the next reading is good")
 
 
+def test_a_wrong_line_of_the_role_file_costs_itself_and_is_said_and_counted(
+    aws: FaultyAws, running: Running, tmp_path: Path
+) -> None:
+    running.wait_until_read()
+    (tmp_path / "roles").write_text("arn:aws:iam::222222222222:role/x\nadmin\n")
+    running.refresher.reread()
+
+    running.wait(lambda: running.vpc_count() == 2, "the right line is read")
+    running.wait(lambda: running.condition()[0] == "waiting", "the wrong one is seen")
+    assert f"aws.role_file: {tmp_path}/roles, line 2: 'admin' is not a role" in running.condition()[1]
+    assert running.metrics.registry.get_sample_value("vpcflow_inventory_problems") == 1
+
+    (tmp_path / "roles").write_text("arn:aws:iam::222222222222:role/x\n")
+    running.refresher.reread()
+    running.wait(lambda: running.condition()[0] == "ok", "it is mended")
+    assert running.metrics.registry.get_sample_value("vpcflow_inventory_problems") == 0
+
+
 def test_a_denied_call_is_seen_in_health_and_metrics(aws: FaultyAws, running: Running) -> None:
     running.wait_until_read()
     aws.fault_of = lambda action, _: DENIED if action == "DescribeInstances" else None

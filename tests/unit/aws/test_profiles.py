@@ -118,7 +118,7 @@ def test_a_profile_that_does_not_work_hides_no_other_two_of_one_account(
     assert ours.warnings == ("profile again is left out: profile third is the same account",)
 
 
-def test_a_role_list_adds_to_the_roles_and_names_a_wrong_line(aws: FaultyAws, tmp_path: Path) -> None:
+def test_a_role_list_adds_to_the_roles_and_a_wrong_line_costs_itself(aws: FaultyAws, tmp_path: Path) -> None:
     arn = "arn:aws:iam::222222222222:role/x"
     file = tmp_path / "roles"
     file.write_text(f"# members\n\n{arn},a=b\n{arn},a=b\n")
@@ -126,10 +126,26 @@ def test_a_role_list_adds_to_the_roles_and_names_a_wrong_line(aws: FaultyAws, tm
 
     assert [one.access for one in Sessions(settings).account_targets()] == [None, Role(arn, "a=b")]
     file.write_text(f"admin\n{arn}\n{arn},\n")
+    ours = Sessions(settings)
+    assert [one.access for one in ours.account_targets()] == [None, Role(arn)]
+    assert [fault.value for fault in ours.role_faults] == [f"{file}, line 1", f"{file}, line 3"]
+    assert "'admin' is not a role" in str(ours.role_faults[0])
+
+    file.write_text(f"{arn}\n")
+    ours.account_targets(again=True)
+    assert ours.role_faults == ()
+
+
+def test_a_role_list_in_which_no_line_is_a_role_is_a_fault(aws: FaultyAws, tmp_path: Path) -> None:
+    file = tmp_path / "roles"
+    file.write_text("admin\nnobody\n")
+    settings = AwsSettings(role_file=str(file), region="us-east-1", regions=("us-east-1",))
+
     with pytest.raises(ConfigurationError) as error:
         Sessions(settings).account_targets()
-    assert [fault.value for fault in error.value.faults] == [f"{file}, line 1", f"{file}, line 3"]
-    assert "'admin' is not a role" in str(error.value)
+    assert [fault.value for fault in error.value.faults] == [f"{file}, line 1", f"{file}, line 2"]
+    file.write_text("# nobody yet\n")
+    assert [one.access for one in Sessions(settings).account_targets()] == [None]
 
 
 def test_without_regions_every_enabled_one_is_read_and_only_the_default_is_named(

@@ -52,3 +52,10 @@ def test_a_clock_that_is_wrong_is_said_with_what_to_do() -> None:
     )
     assert "clock: +3.0 s against AWS" in shown(skew=3)
     assert "clock: AWS did not say" in shown(skew=None)
+
+
+def test_what_stands_in_a_file_is_named_by_its_line() -> None:
+    wrong = Finding("", "", "further accounts", "aws.role_file", "/roles, line 2", "failed", True, "no role")
+    lines = shown(finding(0), wrong)
+
+    assert any("aws.role_file failed in /roles, line 2" in line for line in lines)
