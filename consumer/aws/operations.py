@@ -82,9 +82,19 @@ class Operation:
         return f"{self.service}:{self.iam_name or self.name}"
 
     def policy_line(self, resource: str = "", partition: str = "*") -> str:
-        """What a policy must hold for the call to pass; `resource`: its ARN, where the caller knows the very one."""
-        known = resource if resource.startswith("arn:") else self.resource
+        """What a policy must hold for the call to pass. `resource`: its ARN or name, where the caller knows the very
+        one: whoever pastes the line should not allow more."""
+        known = resource if resource.startswith("arn:") else self._narrowed(resource)
         return f'"Action": "{self.action}", "Resource": "{_filled(known, partition)}"'
+
+    def _narrowed(self, name: str) -> str:
+        if not name or self.service not in _NAMED or ":" not in self.resource:
+            return self.resource
+        return self.resource.replace("*", name.rpartition("/")[2], 1)
+
+
+_NAMED = frozenset({"s3", "sqs", "dynamodb"})
+"""Services whose calls name a bucket, a queue (by its URL) or a table: the first `*` of the operation's resource."""
 
 
 def _filled(resource: str, partition: str) -> str:

@@ -19,8 +19,8 @@ import orjson
 
 _DEPTH_LIMIT = 4
 """SNS in SQS is one envelope; a topic that forwards to a topic is two. More is somebody's joke."""
-_PLAIN_BUCKETS = ("bucket", "bucketName", "bucket_name", "Bucket")
-_PLAIN_KEYS = ("key", "objectKey", "object_key", "Key", "keys", "Keys")
+_PLAIN_BUCKETS = ("bucket", "bucketName", "bucket_name", "Bucket", "s3Bucket", "s3_bucket")
+_PLAIN_KEYS = ("key", "objectKey", "object_key", "Key", "keys", "Keys", "s3ObjectKey", "s3_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,11 @@ def _body(body: object, skipped: Counter[str], depth: int) -> Iterator[Notice]:
         except orjson.JSONDecodeError:
             skipped["not_json"] += 1
             return
-    if depth > _DEPTH_LIMIT or not isinstance(body, dict):
+    if depth > _DEPTH_LIMIT or not isinstance(body, dict | list):
         skipped["unknown_shape"] += 1
-        return
-    if "Records" in body:
+    elif isinstance(body, list):
+        yield from _records(body, skipped, depth)
+    elif "Records" in body:
         yield from _records(body["Records"], skipped, depth)
     elif body.get("Event") == "s3:TestEvent":
         skipped["test_event"] += 1
@@ -100,8 +101,10 @@ def _records(records: object, skipped: Counter[str], depth: int) -> Iterator[Not
         elif isinstance(_at(record, "Sns"), dict):
             # What a function subscribed to a topic is given, put into a queue as it is.
             yield from _body(_text(record, "Sns", "Message"), skipped, depth + 1)
-        else:
+        elif "s3" in record or "eventName" in record:
             yield from _record(record, skipped)
+        else:
+            yield from _plain(record, skipped)
 
 
 def _record(record: Mapping[str, Any], skipped: Counter[str]) -> Iterator[Notice]:

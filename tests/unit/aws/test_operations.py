@@ -36,3 +36,19 @@ def test_a_policy_line_names_action_and_resource() -> None:
     operation = BY_NAME["ec2", "DescribeVpcs"]
 
     assert operation.policy_line() == '"Action": "ec2:DescribeVpcs", "Resource": "*"'
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "resource"),
+    [
+        ("GetObject", "flows", "arn:aws:s3:::flows/*"),
+        ("ListObjectsV2", "flows", "arn:aws:s3:::flows"),
+        ("ReceiveMessage", "https://sqs.eu-west-1.amazonaws.com/111122223333/new", "arn:aws:sqs:*:*:new"),
+        ("GetItem", "leases", "arn:aws:dynamodb:*:*:table/leases"),
+        ("GetObject", "", "arn:aws:s3:::*/*"),
+        ("DescribeSubnets", "", "*"),
+    ],
+)
+def test_a_policy_line_allows_no_more_than_the_thing_the_call_named(name: str, named: str, resource: str) -> None:
+    (operation,) = [one for (_, called), one in BY_NAME.items() if called == name]
+    assert operation.policy_line(named, "aws").endswith(f'"Resource": "{resource}"')

@@ -120,7 +120,8 @@ def test_several_records_keep_their_order_and_what_is_no_new_object_is_counted()
         ({**event_bridge(), "detail": {}}, "no_object"),
         ({"bucket": BUCKET}, "no_object"),
         ({"hello": "world"}, "unknown_shape"),
-        ([1, 2], "unknown_shape"),
+        ([], "no_records"),
+        ({"Records": [{"hello": "world"}]}, "unknown_shape"),
         (None, "unknown_shape"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -175,3 +176,23 @@ def test_any_json_gives_notices_or_a_reason(body: object) -> None:
 def test_any_bytes_give_notices_or_a_reason(body: bytes) -> None:
     found = read_body(body)
     assert found.notices or found.skipped
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"bucket": BUCKET, "key": "a"}, {"bucket": BUCKET, "key": "b"}],
+        {"Records": [{"bucket": BUCKET, "keys": ["a", "b"]}]},
+        {"Records": [{"s3Bucket": BUCKET, "s3ObjectKey": ["a", "b"]}]},
+        [{"s3_bucket": BUCKET, "s3_key": "a"}, {"s3": {"bucket": {"name": BUCKET}, "object": {"key": "b"}}}],
+    ],
+)
+def test_lists_of_hand_made_announcements_are_read(body: object) -> None:
+    found = read_body(json.dumps(body))
+
+    assert [(notice.bucket, notice.key) for notice in found.notices] == [(BUCKET, "a"), (BUCKET, "b")]
+    assert not found.skipped
+
+
+def test_every_thing_of_a_list_that_is_no_announcement_is_counted() -> None:
+    assert read_body("[1, 2]").skipped == {"unknown_shape": 2}
