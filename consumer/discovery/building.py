@@ -18,11 +18,10 @@ from consumer.discovery.rows import Knowledge
 from consumer.discovery.settings import DiscoverySettings
 from consumer.discovery.snapshot import build_inventory
 from consumer.errors import ConfigurationError, Fault
+from consumer.model import if_index
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments
 
-MAX_IF_INDEX = (1 << 31) - 1
-"""ifIndex is a positive Integer32 (RFC 2863, InterfaceIndex)."""
 FORGET_INTERFACES_AFTER_DAYS = 90
 
 
@@ -41,8 +40,8 @@ def build(
     if_indexes = assignments.assign(
         "if_index",
         if_index_owners(estate),
-        low=1,
-        high=MAX_IF_INDEX,
+        low=if_index.LOWEST,
+        high=if_index.HIGHEST,
         now=now,
         forget_after_days=FORGET_INTERFACES_AFTER_DAYS,
     )

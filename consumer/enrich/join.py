@@ -187,7 +187,7 @@ class Joiner:
         for name, code in zip(names, codes, strict=True):
             if not code and name.startswith(b"eni-") and len(self._unknown_interfaces) < _UNKNOWN_INTERFACES_KEPT:
                 self._unknown_interfaces[name] = None
-        views = self._views.add(codes)
+        views = self._views.add(codes, names)
         self._tables = self._tables._replace(views=self._views.lines)
         return views
 

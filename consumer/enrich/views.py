@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.enrich import addresses
+from consumer.model.if_index import if_index_of
 from consumer.model.inventory import EntityTable, Inventory
 
 Lines = NDArray[np.uint32]
@@ -41,25 +42,29 @@ class Views:
         """All interfaces."""
         self._count = self._shared_count
 
-    def add(self, codes: Sequence[int]) -> list[int]:
-        """A view for each interface, given by row or by code of the history; returns their numbers, 0 of row 0.
+    def add(self, codes: Sequence[int], ids: Sequence[bytes]) -> list[int]:
+        """A view for each interface, given by row or by code of the history; returns their numbers.
 
-        Rows that took turns have one each, side by side; the number is that of the first.
+        Rows that took turns have one each, side by side; the number is that of the first. One that nobody knows (row
+        0) sees nothing, and has the number that its id gives.
         """
         numbers: list[int] = []
         rows: list[int] = []
         groups: dict[int, int] = {}
         for code in codes:
-            numbers.append(self._count + len(rows) if code else 0)
-            if code > 0:
+            numbers.append(self._count + len(rows))
+            if code >= 0:
                 rows.append(code)
-            elif code < 0:
+            else:
                 group = -2 - code
                 groups[numbers[-1]] = group
                 rows += self._history.rows[self._history.starts[group] : self._history.starts[group + 1]].tolist()
         self._append(np.array(rows, dtype=np.int64))
         for number, group in groups.items():
             self.lines[number, addresses.VIEW_TURNS] = group + 1
+        for number, code, interface_id in zip(numbers, codes, ids, strict=True):
+            if not code:
+                self.lines[number, addresses.VIEW_IF_INDEX] = if_index_of(interface_id)
         return numbers
 
     def _append(self, rows: NDArray[np.int64]) -> None:

@@ -7,12 +7,12 @@ so does one that lost its state; only a collision depends on who came first, whi
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 
+from consumer.model.if_index import first_choice
 from consumer.telemetry.logs import get_logger
 
 _SCHEMA = """
@@ -136,9 +136,9 @@ class Assignments:
 def _free_number(key: str, low: int, high: int, in_use: Collection[int]) -> int:
     """The key's hash in [low, high], or the next number after it that is free, around the end."""
     span = high - low + 1
-    first = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % span
+    first = first_choice(key.encode(), low, high)
     for step in range(min(span, len(in_use) + 1)):
-        number = low + (first + step) % span
+        number = low + (first - low + step) % span
         if number not in in_use:
             return number
     raise ValueError(f"all {span} numbers from {low} to {high} are given away")

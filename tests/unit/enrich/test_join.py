@@ -12,6 +12,7 @@ from consumer.enrich.join import JoinCounts, Joiner
 from consumer.model.flow_batch import FlowBatch, JoinedColumns
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.model.vocabulary import Vocabulary
+from consumer.state.assignments import Assignments
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
 
 AGENT = 0xC0000201
@@ -197,6 +198,15 @@ def test_a_format_without_direction_puts_the_interface_on_both_sides() -> None:
     joined, _ = join({"interface-id": "eni-web"})
 
     assert (value(joined, "ingress_interface"), value(joined, "egress_interface")) == (1, 1)
+
+
+def test_an_interface_has_the_number_it_gets_before_anybody_knows_it() -> None:
+    unknown, _ = join({"interface-id": "eni-new", "flow-direction": "egress"})
+    nobody, _ = join({"interface-id": "-"})
+
+    number = Assignments(None).assign("if_index", ["eni-new"], low=1, high=(1 << 31) - 1, now=0.0)["eni-new"]
+    assert (value(unknown, "ingress_interface"), value(unknown, "egress_interface")) == (0, number)
+    assert (value(nobody, "ingress_interface"), value(nobody, "egress_interface")) == (0, 0)
 
 
 def test_a_vpc_speaks_with_its_exporter_address_and_an_unknown_one_with_the_agents() -> None:

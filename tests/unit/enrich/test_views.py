@@ -8,6 +8,7 @@ from consumer.discovery.estate import Part, Subnet, Vpc
 from consumer.discovery.past import past_of
 from consumer.enrich import addresses
 from consumer.enrich.views import Views
+from consumer.model.if_index import if_index_of
 from consumer.model.inventory import code_of
 from tests.support.flows import interface, inventory_of
 
@@ -24,7 +25,7 @@ def part(count: int, name: str = "") -> Part:
 def test_many_interfaces_keep_their_views_and_each_lies_in_a_line_of_the_cache() -> None:
     inventory = inventory_of(part(COUNT))
     views = Views(inventory)
-    numbers = [number for code in range(1, COUNT + 1) for number in views.add([code])]
+    numbers = [number for code in range(1, COUNT + 1) for number in views.add([code], [b"eni-x"])]
 
     assert views.lines[numbers, addresses.VIEW_INTERFACE].tolist() == list(range(1, COUNT + 1))
     if_indexes = inventory.interfaces.integers["if_index"][1:]
@@ -34,15 +35,20 @@ def test_many_interfaces_keep_their_views_and_each_lies_in_a_line_of_the_cache()
     assert views.lines.strides == (64, 4)
 
 
-def test_an_interface_that_nobody_knows_is_seen_from_nowhere() -> None:
-    assert Views(inventory_of(part(1))).add([0, 1, 0])[::2] == [addresses.NOWHERE] * 2
+def test_an_interface_that_nobody_knows_is_seen_from_nowhere_and_has_the_number_of_its_id() -> None:
+    views = Views(inventory_of(part(1)))
+    lines = views.lines[views.add([0, 1, 0], [b"eni-new", b"eni-0", b"eni-other"])]
+
+    assert lines[::2, addresses.VIEW_IF_INDEX].tolist() == [if_index_of(b"eni-new"), if_index_of(b"eni-other")]
+    lines[:, addresses.VIEW_IF_INDEX] = 0
+    assert (lines == views.lines[addresses.NOWHERE]).all(axis=1).tolist() == [True, False, True]
 
 
 def test_rows_that_took_turns_are_side_by_side_and_the_first_says_so() -> None:
     old, new = part(1, "old"), part(1, "new")
     inventory = inventory_of(replace(new, past=past_of(old, new, 1000.0)))
     views = Views(inventory)
-    (first,) = views.add([code_of(0)])
+    (first,) = views.add([code_of(0)], [b"eni-0"])
 
     rows = views.lines[first : first + 2, addresses.VIEW_INTERFACE].tolist()
     assert [inventory.interfaces.text("name", row) for row in rows] == [b"old", b"new"]
@@ -51,8 +57,8 @@ def test_rows_that_took_turns_are_side_by_side_and_the_first_says_so() -> None:
 
 def test_forgotten_interfaces_leave_their_place_to_others() -> None:
     views = Views(inventory_of(part(2)))
-    (number,) = views.add([1])
+    (number,) = views.add([1], [b"eni-0"])
     views.forget()
 
-    assert views.add([2]) == [number]
+    assert views.add([2], [b"eni-1"]) == [number]
     assert views.lines[number, addresses.VIEW_INTERFACE] == 2
