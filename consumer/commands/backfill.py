@@ -37,7 +37,9 @@ _MOMENT = click.DateTime(
 )
 @click.option("--dead-letter", type=click.Path(path_type=Path), help="File that keeps unreadable lines (JSON lines).")
 @click.option("--anew", is_flag=True, help="Forget what earlier runs exported.")
-@click.option("--strict", is_flag=True, help="Exit 1 when a line or object could not be read.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 when a line or object could not be read, or its format has no addresses."
+)
 @access_options
 @answers
 def backfill(**options: Any) -> int:

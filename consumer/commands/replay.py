@@ -31,7 +31,9 @@ from consumer.commands.common import MESSAGE_SIZE_OPTION, PROFILE_OPTION, answer
     "--on-refused", type=click.Choice(["hold", "send"]), default="hold", show_default=True, help="When nobody listens."
 )
 @click.option("--dead-letter", type=click.Path(path_type=Path), help="File that keeps unreadable lines (JSON lines).")
-@click.option("--strict", is_flag=True, help="Exit 1 when a line or payload could not be read.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 when a line or payload could not be read, or its format has no addresses."
+)
 @answers
 def replay(files: tuple[str, ...], **options: Any) -> int:
     """Send flow log files to a collector as IPFIX.

@@ -19,6 +19,9 @@ from consumer.select.selection import Selection
 _NO_DATA, _SKIPPED, _NO_ADDRESSES = range(3)
 _REASONS = ("nodata", "skipdata", "no_addresses")
 """Reason by position in the kernel's counts; the first that holds is the one that counts."""
+NO_ADDRESS_FIELDS = "no_address_fields"
+"""In place of no_addresses where it is the log format that has none: that is somebody's to mend, the other is AWS's way
+to say that there was nothing."""
 _ABSENT = -1
 """Word of a column that the log format lacks; also a status that no record of this vocabulary has."""
 _FAMILY = 2
@@ -30,19 +33,21 @@ def reportable_rows(batch: FlowBatch) -> Selection:
     status = batch.columns.get("log-status")
     rows = np.empty(batch.row_count, dtype=np.int64)
     counts = np.zeros(len(_REASONS), dtype=np.int64)
+    source, destination = _family_word(batch, "srcaddr"), _family_word(batch, "dstaddr")
     kept = select_rows(
         batch.words,
         status.word if status else _ABSENT,
         _number_of(batch, b"NODATA"),
         _number_of(batch, b"SKIPDATA"),
-        _family_word(batch, "srcaddr"),
-        _family_word(batch, "dstaddr"),
+        source,
+        destination,
         rows,
         counts,
     )
     if kept == len(rows):
         return Selection(rows)
-    dropped = {reason: count for reason, count in zip(_REASONS, counts.tolist(), strict=True) if count}
+    reasons = (*_REASONS[:-1], NO_ADDRESS_FIELDS) if _ABSENT in (source, destination) else _REASONS
+    dropped = {reason: count for reason, count in zip(reasons, counts.tolist(), strict=True) if count}
     return Selection(rows[:kept], Counter(dropped))
 
 

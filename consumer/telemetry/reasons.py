@@ -13,7 +13,8 @@ DROPPED: Mapping[str, str] = MappingProxyType(
     {
         "nodata": "the interface had no traffic in the interval (log-status NODATA)",
         "skipdata": "AWS itself skipped records of the interval (log-status SKIPDATA)",
-        "no_addresses": "the record has no srcaddr and dstaddr, so it is no flow; choose both in the log format",
+        "no_addresses": "the record has `-` for srcaddr or dstaddr, so it is no flow",
+        "no_address_fields": "the log format lacks srcaddr or dstaddr, so its records are no flows; choose both in it",
         "repeat": "the flow went out before, by an earlier delivery",
         "exported_by_polling": "the flow went out before, by polling in place of its stream",
         "not_chosen": "another source reports this flow log; `vpcflow discover` says which, and why",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,8 @@ DEAD_LETTER_LIMIT_BYTES = 1 << 30
 EXIT_INTERRUPTED = 130
 """What shells say of a command that Ctrl-C ended."""
 _NO_FAULTS = frozenset({"control_message", "empty"})
+_UNUSABLE = frozenset({"no_address_fields"})
+"""Reasons that lines are dropped for and that somebody can mend."""
 
 
 def collectors_named(
@@ -86,7 +89,7 @@ class Ledger:
         with self._lock:
             self.total += tally
             self.cut_strings += cut_strings
-            for reason in (*tally.quarantined, *tally.payloads):
+            for reason in (*tally.quarantined, *tally.payloads, *tally.dropped.keys() & _UNUSABLE):
                 self.first_at.setdefault(reason, origin.path or f"{origin.bucket}/{origin.key}")
 
     def dead_letter_holds(self, error: OSError | None) -> None:
@@ -95,8 +98,10 @@ class Ledger:
 
     @property
     def is_clean(self) -> bool:
-        """True when every line and payload could be read; a control message is no fault."""
-        return not self.total.quarantined and not self.total.payloads.keys() - _NO_FAULTS
+        """True when every line and payload could be read and was of use; a control message is no fault, nor is a record
+        of an interval in which nothing was."""
+        total = self.total
+        return not (total.quarantined or total.payloads.keys() - _NO_FAULTS or total.dropped.keys() & _UNUSABLE)
 
 
 def summary_of(ledger: Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]:
@@ -120,7 +125,8 @@ def summary_of(ledger: Ledger, outlet: Outlet, seconds: float) -> dict[str, Any]
 def explain(ledger: Ledger) -> None:
     """A line on standard error for each reason that something could not be read: where, what it means, what to do."""
     total = ledger.total
-    for reason, count in sorted((total.quarantined + total.payloads).items()):
+    unusable = Counter({reason: total.dropped[reason] for reason in total.dropped.keys() & _UNUSABLE})
+    for reason, count in sorted((total.quarantined + total.payloads + unusable).items()):
         if reason not in _NO_FAULTS:
             where = "standard input" if ledger.first_at[reason] == "-" else ledger.first_at[reason]
             place = where if count == 1 else f"{count:,} times, first in {where}"

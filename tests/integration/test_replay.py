@@ -287,6 +287,24 @@ def test_strict_makes_unreadable_lines_an_exit_code(tmp_path: Path, collector: C
     assert replay(file, "--collector", collector.address, *letter, "--strict").code == 1
 
 
+def test_a_format_without_addresses_is_said_and_with_strict_an_exit_code(tmp_path: Path, collector: Collected) -> None:
+    file = tmp_path / "flow.log"
+    file.write_text("version srcaddr bytes log-status\n2 10.0.0.1 40 OK\n2 - - NODATA\n")
+    run = replay(file, "--collector", collector.address, "--dead-letter", tmp_path / "dead", "--strict")
+
+    assert (run.code, run.summary["dropped"]) == (1, {"no_address_fields": 1, "nodata": 1})
+    assert f"no_address_fields ({file}): the log format lacks srcaddr or dstaddr" in run.said
+    assert replay(file, "--collector", collector.address, "--dead-letter", tmp_path / "dead").code == 0
+
+
+def test_strict_takes_records_of_nothing_for_what_they_are(tmp_path: Path, collector: Collected) -> None:
+    file = tmp_path / "flow.log"
+    file.write_text("srcaddr dstaddr bytes\n- - -\n10.0.0.1 10.0.0.2 40\n")
+    run = replay(file, "--collector", collector.address, "--dead-letter", tmp_path / "dead", "--strict")
+
+    assert (run.code, run.summary["dropped"], run.summary["exported"]) == (0, {"no_addresses": 1}, 1)
+
+
 def test_the_dead_letter_is_read_back_once_the_format_is_known(tmp_path: Path, collector: Collected) -> None:
     file, letter = tmp_path / "flow.log", tmp_path / "dead.jsonl"
     file.write_text("10.0.0.1 10.0.0.2 443 5000 6 1 40 1418530010 1418530070 OK\n")

@@ -42,11 +42,11 @@ def test_without_a_status_missing_addresses_tell() -> None:
     assert reportable_rows(batch).dropped == {"no_addresses": 1}
 
 
-def test_a_format_without_addresses_reports_nothing() -> None:
-    selection = reportable_rows(_batch(["10.0.0.1 OK"], LogFormat.from_text("srcaddr log-status")))
+def test_a_format_without_addresses_reports_nothing_and_says_that_it_is_the_format() -> None:
+    selection = reportable_rows(_batch(["10.0.0.1 OK", "- NODATA"], LogFormat.from_text("srcaddr log-status")))
 
     assert selection.rows.tolist() == []
-    assert selection.dropped == {"no_addresses": 1}
+    assert selection.dropped == {"no_address_fields": 1, "nodata": 1}
 
 
 def test_a_status_aws_adds_later_is_a_flow() -> None:

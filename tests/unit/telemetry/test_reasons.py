@@ -9,7 +9,7 @@ import consumer
 from consumer.decode.documents import PAYLOAD_REASONS
 from consumer.decode.outcomes import AMBIGUOUS_FORMAT, LINE_REASONS, UNKNOWN_FORMAT
 from consumer.decode.parquet import NOT_FLOW_LOGS
-from consumer.select.log_status import _REASONS
+from consumer.select.log_status import _REASONS, NO_ADDRESS_FIELDS
 from consumer.select.plan import NOT_CHOSEN
 from consumer.select.selection import EXPORTED_BY_POLLING, REPEAT
 from consumer.sources.objects import BAD_PARQUET, NOT_TEXT
@@ -23,7 +23,7 @@ def test_every_reason_has_words_and_no_words_are_of_a_reason_that_is_gone() -> N
         reason for file in (ROOT / "decode").glob("*.py") for reason in re.findall(r'Fault\("(\w+)"', file.read_text())
     }
     assert set(QUARANTINED) == {*LINE_REASONS.values(), UNKNOWN_FORMAT, AMBIGUOUS_FORMAT}
-    assert set(DROPPED) == {*_REASONS, NOT_CHOSEN, EXPORTED_BY_POLLING, REPEAT}
+    assert set(DROPPED) == {*_REASONS, NO_ADDRESS_FIELDS, NOT_CHOSEN, EXPORTED_BY_POLLING, REPEAT}
     assert set(PAYLOADS) == {*PAYLOAD_REASONS, *named, NOT_FLOW_LOGS, BAD_PARQUET, NOT_TEXT}
 
 
