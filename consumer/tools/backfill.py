@@ -182,7 +182,15 @@ class _Run:
                 self._hand_over(waiting, None)
             for worker in workers:
                 worker.join()
+            self._say_the_end(problem)
         return problem
+
+    def _say_the_end(self, problem: VpcflowError | None) -> None:
+        if self._stop.is_set():
+            self.progress.say("interrupted; the same command goes on from here")
+        elif problem is None and not self.outcomes:
+            where = f"{self._options.bucket}/{self._options.prefix}"
+            self.progress.say(f"{where} holds no flow log object of that time; `vpcflow discover` shows where they are")
 
     def _listed(self) -> Iterator[Listed]:
         for found in list_objects(self._sessions, self._place, self._options.span):
@@ -209,7 +217,8 @@ class _Run:
             outcome = self._export(found)
             with self._lock:
                 self.outcomes[outcome] += 1
-            self.progress.ended(found.size_bytes, self._ledger.total.exported)
+            if outcome != "interrupted":
+                self.progress.ended(found.size_bytes, self._ledger.total.exported)
 
     def _export(self, found: Listed) -> str:
         """What became of the object, after as many tries as are worth it."""

@@ -80,7 +80,7 @@ class Stage:
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         """As a process of its own, to be killed."""
-        return subprocess.Popen(self.command(*more), stdout=subprocess.PIPE, process_group=0)
+        return subprocess.Popen(self.command(*more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
 
 
 @pytest.fixture
@@ -167,8 +167,10 @@ def test_an_interrupt_ends_it_between_two_chunks_and_nothing_is_sent_twice(stage
     with stage.start(*DAY, "--rate", "8000") as process:
         until(lambda: stage.collected.take() > 300, "the first datagrams")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=100)
+        out, said = process.communicate(timeout=100)
     first = orjson.loads(out)
+    assert "vpcflow: 0 of 1 objects" in said.decode(), "what was interrupted is not done"
+    assert "vpcflow: interrupted; the same command goes on from here" in said.decode()
     assert (process.returncode, first["interrupted"]) == (130, True)
     assert 0 < first["exported"] < count
 
@@ -193,6 +195,13 @@ def test_a_bucket_that_is_not_there_is_told_by_name_with_what_to_do(stage: Stage
     assert (code, summary) == (2, {})
     assert "--bucket = 'no-such-bucket': does not exist" in said
     assert "vpcflow discover" in said
+
+
+def test_where_nothing_lies_it_says_so(stage: Stage) -> None:
+    code, summary, said = stage.run(*DAY, "--prefix", "AWSLog/")
+
+    assert (code, summary["objects"]) == (0, {})
+    assert f"{stage.bucket.bucket}/AWSLog/ holds no flow log object of that time" in said
 
 
 def test_all_faults_of_the_command_line_are_told_at_once(stage: Stage) -> None:
