@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-import struct
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -34,13 +33,11 @@ from consumer.assembly import Outlet, warm_up
 from consumer.clock import SystemClock
 from consumer.encode.encoder import Encoder
 from consumer.export.settings import CollectorSettings
-from consumer.export.udp import BURST_BYTES, BURST_MESSAGES
-from consumer.export.vectors import Vectors
+from consumer.export.vectors import BURST_MESSAGES, Vectors
 from consumer.model.flow_batch import FlowBatch, JoinedColumns, Rows
 from consumer.model.messages import MessageBatch
 
 _ROUNDS = 15
-_SOL_UDP, _UDP_SEGMENT = 17, 103
 _BATCH_ROWS = 2_000
 """Records of a usual envelope."""
 
@@ -80,34 +77,27 @@ def _just_written(piece: Piece) -> Piece:
 
 
 class Floor:
-    """What no exporter can do without: the calls that hand over the same datagrams, and writing the octets once."""
+    """What no exporter can do without: the call that hands over the same datagrams, and writing the octets once."""
 
     def __init__(self, port: int, *, has_offload: bool) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect(("127.0.0.1", port))
-        self._has_offload = has_offload
+        self._burst_messages = BURST_MESSAGES if has_offload else 1
+        self._vectors = Vectors(_BATCH_ROWS)
         self._room = np.zeros(_BATCH_ROWS * 1400, dtype=np.uint8)
         self.messages = self.octets = 0
 
     def copy(self, batch: MessageBatch) -> None:
         self._room[: len(batch.buffer)] = batch.buffer
 
-    def send(self, batch: MessageBatch) -> None:
-        view, starts, count = batch.buffer.data, batch.starts.tolist(), len(batch.starts) - 1
-        self.messages += count
+    def lay_out(self, batch: MessageBatch) -> None:
+        """What `send` sends: not timed."""
+        self._vectors.lay_out(batch.buffer, batch.starts, 0, batch.message_count, self._burst_messages)
+        self.messages += batch.message_count
         self.octets += len(batch.buffer)
-        first = 0
-        if not self._has_offload:
-            vectors = Vectors(view, batch.starts)
-            while first < count:
-                first += vectors.send(self._socket.fileno(), first, count)
-        while first < count:
-            size = starts[first + 1] - starts[first]
-            end = min(count, first + min(BURST_MESSAGES, BURST_BYTES // size))
-            self._socket.sendmsg(
-                (view[starts[first] : starts[end]],), ((_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", size)),)
-            )
-            first = end
+
+    def send(self) -> None:
+        self._vectors.send(self._socket.fileno())
 
     def close(self) -> None:
         self._socket.close()
@@ -178,11 +168,11 @@ def _measure_floor(pieces: list[Piece], to: CollectorSettings, port: int, sent: 
     seconds = np.zeros((len(pieces), 2))
     (settings,) = Outlet([to], 32_473, SystemClock()).encodings.values()
     encoder, floor = Encoder(settings), Floor(port, has_offload=to.segmentation_offload)
-    floor.send(encoder.encode(*pieces[0], 1))
     for number, piece in enumerate(pieces):
         encoded = encoder.encode(*_just_written(piece), 1)
+        floor.lay_out(encoded)
         times = [time.process_time()]
-        floor.send(encoded)
+        floor.send()
         times.append(time.process_time())
         floor.copy(encoded)
         times.append(time.process_time())

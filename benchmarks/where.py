@@ -99,7 +99,7 @@ STEPS: Steps = (
     ("encode: which names", NameStore, "write"),
     ("encode: records", records, "write_records"),
     ("encode: around them", Encoder, "encode"),
-    ("export: the kernel of the system", UdpSocket, "send_burst"),
+    ("export: the kernel of the system", UdpSocket, "send_many"),
     ("export: around it", ExportingProcess, "send"),
     ("between the stages", pipeline.Pipeline, "process"),
 )

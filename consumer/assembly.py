@@ -24,7 +24,7 @@ from consumer.encode.limits import check_message_size
 from consumer.encode.settings import EncodingSettings
 from consumer.encode.warm_up import warm_up as warm_up_encode
 from consumer.enrich.join import Joiner
-from consumer.export import stamping
+from consumer.export import stamping, vectors
 from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
@@ -54,6 +54,7 @@ def warm_up() -> None:
     enrich.warm_up()
     warm_up_encode()
     stamping.warm_up()
+    vectors.warm_up()
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(_SWITCH_SECONDS)

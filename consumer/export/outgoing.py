@@ -67,7 +67,7 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_octets", "_starts", "_totals", "_vectors", "count", "domain", "index", "is_options", "largest_bytes",
+        "_octets", "_starts", "_totals", "count", "domain", "index", "is_options", "largest_bytes",
         "starts", "templates", "totals", "view",
     )  # fmt: skip
 
@@ -83,7 +83,6 @@ class Outgoing:
         self.domain = batch.domain
         self.templates = batch.templates
         self.is_options = batch.is_options
-        self._vectors: Vectors | None = None
 
     @property
     def set_id(self) -> int:
@@ -106,18 +105,9 @@ class Outgoing:
     def message(self, index: int) -> memoryview:
         return self.view[self.starts[index] : self.starts[index + 1]]
 
-    def message_size(self, index: int) -> int:
-        return self.starts[index + 1] - self.starts[index]
-
-    def vectors(self) -> Vectors:
-        """All messages, as one call sends them."""
-        if self._vectors is None:
-            self._vectors = Vectors(self.view, self._starts)
-        return self._vectors
-
-    def equal_until(self) -> int:
-        """End of the messages from `index` on that are as long as that one; one shorter message may come last."""
-        return int(stamping.equal_end(self._starts, self.index))
+    def lay_out(self, vectors: Vectors, end: int, burst_messages: int) -> None:
+        """The messages from `index` to `end`, as one call sends them."""
+        vectors.lay_out(self._octets, self._starts, self.index, end, burst_messages)
 
     def stamp(self, end: int, export_time: int, sequence: int) -> None:
         """Write export time and number into the messages from `index` to `end`, the first numbered `sequence`."""

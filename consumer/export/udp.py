@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.resolve import Address
-from consumer.export.vectors import HAS_VECTORS, Vectors
+from consumer.export.vectors import BURST_MESSAGES, HAS_VECTORS, SOL_UDP, UDP_SEGMENT, Vectors
 
 # Linux's numbers; Python 3.11's socket module has no names for them (include/uapi/linux/in.h, in6.h).
 _IP_MTU = 14
@@ -32,16 +32,6 @@ _PMTUDISC_WANT = 1
 _PMTUDISC_DO = 2
 _HEADER_BYTES = {socket.AF_INET: 28, socket.AF_INET6: 48}
 """IP and UDP headers of a datagram."""
-_SOL_UDP = 17
-_UDP_SEGMENT = 103
-"""Generic segmentation offload (udp(7), Linux 4.18): one call, one way through the kernel, many datagrams."""
-_SEGMENT_BYTES = struct.Struct("=H")
-Segments = tuple[tuple[int, int, bytes]]
-"""Control messages of a burst."""
-BURST_MESSAGES = 64
-"""Datagrams a call may become: UDP_MAX_SEGMENTS of every kernel (128 since 6.3)."""
-BURST_BYTES = 65_507
-"""Octets a call may have: what an IPv4 packet holds besides its headers."""
 _NO_OFFLOAD = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 """Answers to a burst that say nothing about its datagrams: no checksum offload on the way (EIO), IPsec, an MTU below
 the segment (EINVAL, of late EMSGSIZE). Sent one by one they go, or fail for a reason of their own."""
@@ -119,10 +109,8 @@ class UdpSocket:
         self.room = ANY_ROOM
         """Octets a datagram may have on this way, by what was known when `path_room` was asked last."""
         self.allows_fragments = False
-        self.has_offload = False
-        """Bursts may be handed over with `send_burst`."""
-        self.has_vectors = HAS_VECTORS
-        """Messages of any lengths may be handed over with `send_many`."""
+        self._has_offload = False
+        """Equally long messages may go as bursts."""
         self._noticed: list[Bounce] = []
 
     def connect(self, address: Address) -> None:
@@ -138,7 +126,7 @@ class UdpSocket:
             self.fit(0)
         self.bounces()  # what the former address refused
         self._socket.connect(address.sockaddr)
-        self.has_offload = self._may_offload and _knows_segments(self._socket)
+        self._has_offload = self._may_offload and HAS_VECTORS and _knows_segments(self._socket)
 
     def _open(self, family: socket.AddressFamily) -> socket.socket:
         opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -190,42 +178,27 @@ class UdpSocket:
         assert self._socket is not None
         return self._socket.send
 
-    @staticmethod
-    def segments(message_size: int) -> Segments:
-        """What tells the kernel where to cut."""
-        return ((_SOL_UDP, _UDP_SEGMENT, _SEGMENT_BYTES.pack(message_size)),)
+    @property
+    def burst_messages(self) -> int:
+        """As many messages as may go in one burst now; 1 = none."""
+        return BURST_MESSAGES if self._has_offload and not self.allows_fragments else 1
 
-    def send_burst(self, messages: memoryview, segments: Segments) -> bool:
-        """Send messages that lie back to back, equally long (the last may be shorter), in one call.
+    def send_many(self, messages: Vectors) -> int:
+        """Send what is laid out in one call; the message after the last that went. Raises OSError like `sender`, but of
+        the first entry only.
 
-        False when the kernel or the way cannot do it: nothing was sent then, and `has_offload` is over for this
-        connection. Raises OSError like `sender`, and then none of them was sent.
+        When the way takes no bursts nothing was sent, and `burst_messages` says so from now on. When only some went,
+        the error of the next one is raised if the kernel kept it, and by the next call if it lasts.
         """
         assert self._socket is not None
         try:
-            self._socket.sendmsg((messages,), segments)
+            return messages.send(self._socket.fileno())
         except OSError as error:
-            if error.errno not in _NO_OFFLOAD:
+            if not messages.begins_with_burst or error.errno not in _NO_OFFLOAD:
                 raise
             self.raise_bounce()  # EMSGSIZE may be late, too: of datagrams before, which must be sent again
-            self.has_offload = False
-        return self.has_offload
-
-    def send_many(self, messages: Vectors, first: int, end: int) -> int:
-        """Send messages `first` to `end` in one call; how many went. Raises OSError like `sender`, for the first only.
-
-        0 when the kernel does not know the call: `has_vectors` is over then. When fewer went than there are, the error
-        of the next one is raised if the kernel kept it, and by the next call if it lasts.
-        """
-        assert self._socket is not None
-        try:
-            return messages.send(self._socket.fileno(), first, end)
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.EPERM) or not self.has_vectors:
-                raise
-            # EPERM: a sandbox that knows no such call. If it was a packet filter, the plain send will say so as well.
-            self.has_vectors = False
-            return 0
+            self._has_offload = False
+            return int(messages.ends[0])
 
     def raise_bounce(self) -> None:
         """Raise the error of a datagram that came back, if one did; `bounces` still tells of it."""
@@ -302,7 +275,7 @@ class UdpSocket:
 def _knows_segments(opened: socket.socket) -> bool:
     """True when the kernel has UDP segmentation offload."""
     try:
-        opened.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+        opened.getsockopt(SOL_UDP, UDP_SEGMENT)
     except OSError:
         return False
     return True

@@ -9,33 +9,6 @@ from consumer.model.messages import MessageBatch
 from tests.support.udp import message_batch, read_message
 
 
-def bursts(record_counts: list[int]) -> list[int]:
-    """How many messages go together, from the first on."""
-    job = Outgoing(message_batch(record_counts))
-    found = []
-    while not job.is_done:
-        end = job.equal_until()
-        found.append(end - job.index)
-        job.index = end
-    return found
-
-
-@pytest.mark.parametrize(
-    ("record_counts", "expected"),
-    [
-        ([5, 5, 5], [3]),
-        ([5, 5, 3], [3]),
-        ([5, 5, 3, 3, 3], [3, 2]),
-        ([5, 5, 9, 9, 1, 1], [2, 3, 1]),
-        ([1, 2, 3], [1, 1, 1]),
-        ([3, 2, 1], [2, 1]),
-        ([4], [1]),
-    ],
-)
-def test_a_burst_is_of_one_size_but_for_a_shorter_last_one(record_counts: list[int], expected: list[int]) -> None:
-    assert bursts(record_counts) == expected
-
-
 @pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize("sequence", [0, 2**32 - 100])
 def test_every_message_is_stamped_with_time_and_number_and_nothing_else_changes(count: int, sequence: int) -> None:

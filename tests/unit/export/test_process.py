@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from consumer.clock import SystemClock
@@ -20,7 +21,8 @@ from consumer.export.collector import Collector
 from consumer.export.process import ExportingProcess
 from consumer.export.settings import CollectorSettings, OptionKind
 from consumer.export.status import CollectorCounts, CollectorStatus
-from consumer.export.udp import Bounce, Segments, UdpSocket, _knows_segments
+from consumer.export.udp import Bounce, UdpSocket, _knows_segments
+from consumer.export.vectors import Vectors
 from consumer.model.messages import MessageBatch
 from tests.support.clock import ManualClock
 from tests.support.udp import Message, Receiver, message_batch, read_message, receiver, unused_port
@@ -583,7 +585,7 @@ def test_a_full_device_queue_is_waited_for_and_costs_nothing(
     monkeypatch: pytest.MonkeyPatch, listening: Receiver
 ) -> None:
     """Loopback has no queue that fills, so the error is put in front of the real socket."""
-    real, real_burst = UdpSocket.sender, UdpSocket.send_burst
+    real, real_many = UdpSocket.sender, UdpSocket.send_many
     failures = [errno.ENOBUFS, errno.EAGAIN]
 
     def sender(self: UdpSocket) -> Callable[[memoryview], int]:
@@ -596,15 +598,15 @@ def test_a_full_device_queue_is_waited_for_and_costs_nothing(
 
         return fail_first
 
-    def send_burst(self: UdpSocket, messages: memoryview, segments: Segments) -> bool:
+    def send_many(self: UdpSocket, messages: Vectors) -> int:
         if failures:
             raise OSError(failures.pop(), "full")
-        return real_burst(self, messages, segments)
+        return real_many(self, messages)
 
     bench = Bench(settings(listening.address))
     bench.send(message_batch([1]))
     monkeypatch.setattr(UdpSocket, "sender", sender)
-    monkeypatch.setattr(UdpSocket, "send_burst", send_burst)
+    monkeypatch.setattr(UdpSocket, "send_many", send_many)
     bench.send(message_batch([2, 2], first_value=10))
     assert values(listening.messages()) == [0, 10, 11, 12, 13]
     assert bench.collectors[0].counts.errors == {"no_buffer": 2}
@@ -699,21 +701,23 @@ def test_a_path_that_gets_wider_again_is_used_by_auto(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def burst_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Octets of each burst that was handed to the kernel, in the order of the calls."""
-    found: list[int] = []
-    real = UdpSocket.send_burst
+def bursts(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Messages of each burst that was handed to the kernel, call by call; calls without bursts are left out."""
+    found: list[list[int]] = []
+    real = UdpSocket.send_many
 
-    def send_burst(self: UdpSocket, messages: memoryview, segments: Segments) -> bool:
-        found.append(len(messages))
-        return real(self, messages, segments)
+    def send_many(self: UdpSocket, messages: Vectors) -> int:
+        counts = np.diff(messages.ends[: messages.entry_count + 1])
+        if counts.max() > 1:
+            found.append(counts.tolist())
+        return real(self, messages)
 
-    monkeypatch.setattr(UdpSocket, "send_burst", send_burst)
+    monkeypatch.setattr(UdpSocket, "send_many", send_many)
     return found
 
 
-def test_equal_messages_go_in_few_calls_and_arrive_as_they_would_one_by_one(
-    listening: Receiver, burst_sizes: list[int]
+def test_equal_messages_go_as_bursts_in_one_call_and_arrive_as_they_would_one_by_one(
+    listening: Receiver, bursts: list[list[int]]
 ) -> None:
     batch = message_batch([170] * 100 + [3])
     received = []
@@ -722,17 +726,23 @@ def test_equal_messages_go_in_few_calls_and_arrive_as_they_would_one_by_one(
         received.append(listening.messages())
     assert received[0] == received[1]
     assert_numbered(received[0])
-    assert burst_sizes == [47 * 1380, 47 * 1380, 6 * 1380 + 44]
+    assert bursts == [[47, 47, 7]]
 
 
-def test_unequal_messages_go_one_by_one(listening: Receiver, burst_sizes: list[int]) -> None:
+def test_unequal_messages_make_no_burst(listening: Receiver, bursts: list[list[int]]) -> None:
     Bench(settings(listening.address)).send(message_batch(list(range(1, 60))))
     assert values(listening.messages()) == list(range(sum(range(60))))
-    assert burst_sizes == []
+    assert bursts == []
+
+
+def test_bursts_and_single_messages_share_a_call(listening: Receiver, bursts: list[list[int]], offload: bool) -> None:
+    Bench(settings(listening.address)).send(message_batch([1, 2, 2, 2, 3, 3, 4]))
+    assert_numbered(listening.messages())
+    assert bursts == [[1, 3, 2, 1]] * offload
 
 
 def test_a_way_that_takes_no_bursts_is_asked_once_and_gets_message_by_message(
-    listening: Receiver, burst_sizes: list[int], offload: bool
+    listening: Receiver, bursts: list[list[int]], offload: bool
 ) -> None:
     """Without UDP checksums the kernel refuses bursts (EINVAL), as it does over IPsec or a small MTU."""
     bench = Bench(settings(listening.address))
@@ -745,7 +755,7 @@ def test_a_way_that_takes_no_bursts_is_asked_once_and_gets_message_by_message(
     messages = listening.messages()
     assert values(messages) == [0, 1, *range(10, 30)]
     assert_numbered(messages)
-    assert burst_sizes == [5 * 36] * offload
+    assert bursts == [[5]] * offload
     assert not bench.collectors[0].counts.errors
 
 
@@ -755,20 +765,20 @@ def test_a_kernel_without_offload_is_found_out_when_the_socket_is_opened() -> No
         assert (_knows_segments(other), _knows_segments(udp)) == (False, True)
 
 
-def test_under_a_rate_limit_no_more_go_at_once_than_was_allowed(listening: Receiver, burst_sizes: list[int]) -> None:
+def test_under_a_rate_limit_no_more_go_at_once_than_was_allowed(listening: Receiver, bursts: list[list[int]]) -> None:
     bench = Bench(settings(listening.address, rate=1000, burst_messages=4))
     arrivals: list[int] = []
     bench.when_waiting(lambda _: arrivals.append(len(data(listening.messages()))))
     bench.send(message_batch([10] * 21))
     assert arrivals == [4] * 5
     assert bench.clock.elapsed == pytest.approx(0.2)
-    assert set(burst_sizes) <= {400}
+    assert all(call == [4] for call in bursts)
 
 
-def test_a_rate_limit_alone_means_message_by_message(listening: Receiver, burst_sizes: list[int]) -> None:
+def test_a_rate_limit_alone_means_message_by_message(listening: Receiver, bursts: list[list[int]]) -> None:
     Bench(settings(listening.address, rate=1_000_000)).send(message_batch([10] * 5))
     assert len(data(listening.messages())) == 5
-    assert burst_sizes == []
+    assert bursts == []
 
 
 # Threads.
