@@ -133,9 +133,7 @@ def check_collector(settings: CollectorSettings, encoding: EncodingSettings, clo
 
 def _templates_only(flow: MessageBatch) -> MessageBatch:
     """The batch without its message: an exporting process proves the way to a collector with templates first."""
-    return replace(
-        flow, starts=flow.starts[:1], record_counts=flow.record_counts[:0], template_ids=flow.template_ids[:0]
-    )
+    return replace(flow, starts=flow.starts[:1], totals=flow.totals[:1])
 
 
 def _send(collector: Collector, job: Outgoing, quiet_seconds: float, clock: Clock) -> str:

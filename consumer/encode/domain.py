@@ -6,8 +6,10 @@ Belongs here: the hash. Does not: a domain id given in the settings.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def observation_domain(account: str | None, region: str | None) -> int:
     """32 bits, never 0, the same in every process and release: sequence numbers and template ids hang on it.
 

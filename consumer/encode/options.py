@@ -152,8 +152,7 @@ def _batch(
         domain=domain,
         buffer=np.frombuffer(bytearray().join(messages), dtype=np.uint8),
         starts=np.array([0, *accumulate(map(len, messages))], dtype=np.int64),
-        record_counts=np.array([len(group) for group in groups], dtype=np.int64),
-        template_ids=np.full(len(groups), template.template_id, dtype=np.int64),
+        totals=np.array([0, *accumulate(map(len, groups))], dtype=np.int64),
         templates={
             template.template_id: options_template_record(
                 template.template_id, template.scope, template.options, settings.private_enterprise_number

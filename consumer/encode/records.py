@@ -271,7 +271,7 @@ def write_records(  # type: ignore[no-untyped-def]
     family, steps, bounds, null_values, fixed_size,
     arena, starts, sizes, name_arena, name_places, name_bases,
     other_rows, other_arena, other_places,
-    strings, set_id, domain, message_size, out, position, message_starts, record_counts, message_count,
+    strings, set_id, domain, message_size, out, position, origin, messages, message_count, record_total,
 ):  # fmt: skip
     """Write `rows` (int64, all of one template) as messages from out[position] on.
 
@@ -280,7 +280,9 @@ def write_records(  # type: ignore[no-untyped-def]
     of the rows of entity tables, those of a step's reference k begin at `name_bases[k]`. `other_…`: the same for
     fields nobody knows, `other_rows` by batch row. `strings`: uint64[steps, 2], scratch. `position` and the numbers
     around it are uint64.
-    Fills `message_starts` and `record_counts` from `message_count` on; returns (position, message_count, strings cut).
+    Fills `messages` (int64[2, …]: where each begins, counted from out[origin] on, and the records before it; then the
+    end and the sum) from `message_count` on; `record_total`: records written before. Returns (position, message_count,
+    strings cut).
     With padding in the layout all messages but the last are exactly `message_size` long.
     `out` has room for len(rows) messages of `message_size` and MARGIN_BYTES.
     """
@@ -307,11 +309,12 @@ def write_records(  # type: ignore[no-untyped-def]
             if padding:
                 position = _pad(out, position, begin + message_size)
             _close(out, begin, position, set_id, domain)
-            message_starts[message_count], record_counts[message_count] = begin, count
             message_count += 1
+            record_total += count
             begin = position
             count = 0
         if count == 0:
+            messages[0, message_count], messages[1, message_count] = begin - origin, record_total
             position = begin + _HEADERS
         count += 1
         # What columns say together. Tables, because the processor cannot guess a verdict. Not a function of its own:
@@ -358,6 +361,7 @@ def write_records(  # type: ignore[no-untyped-def]
             position += _1
     if count:
         _close(out, begin, position, set_id, domain)
-        message_starts[message_count], record_counts[message_count] = begin, count
         message_count += 1
+        record_total += count
+    messages[0, message_count], messages[1, message_count] = position - origin, record_total
     return position, message_count, cut

@@ -22,12 +22,12 @@ _SLABS_KEPT = 32
 Slab = NDArray[np.uint8]
 
 
-def _reference_counts(slabs: list[Slab]) -> list[int]:
-    """How many hold each slab. A view holds the slab it looks into, and a memoryview of a view does."""
-    return [getrefcount(slab) for slab in slabs]
+def _reference_count(slabs: list[Slab], index: int) -> int:
+    """How many hold a slab. A view holds the slab it looks into, and a memoryview of a view does."""
+    return getrefcount(slabs[index])
 
 
-(_OWN_REFERENCES,) = _reference_counts([np.empty(0, dtype=np.uint8)])
+_OWN_REFERENCES = _reference_count([np.empty(0, dtype=np.uint8)], 0)
 """What that says of a slab nobody else holds; asked, because it is not the same in every Python."""
 
 
@@ -41,11 +41,11 @@ class Slabs:
 
     def take(self, room: int) -> tuple[Slab, int]:
         """A slab and the first octet in it from which on `room` octets are free."""
-        counts = _reference_counts(self._slabs)
-        if counts and counts[-1] == _OWN_REFERENCES:
+        slabs = self._slabs
+        if slabs and _reference_count(slabs, -1) == _OWN_REFERENCES:
             self._used = 0
-        if not counts or self._used > SLAB_BYTES or self._used + room > len(self._slabs[-1]):
-            self._slabs.append(self._free(room, counts))
+        if not slabs or self._used > SLAB_BYTES or self._used + room > len(slabs[-1]):
+            slabs.append(self._free(room))
             del self._slabs[:-_SLABS_KEPT]
             self._used = 0
         return self._slabs[-1], self._used
@@ -54,9 +54,10 @@ class Slabs:
         """The slab taken last is in use up to `end`."""
         self._used = end
 
-    def _free(self, room: int, counts: list[int]) -> Slab:
+    def _free(self, room: int) -> Slab:
         """A slab nobody holds, taken out of the list; the one used longest ago, for all of them are as cold."""
-        for index, count in enumerate(counts):
-            if count == _OWN_REFERENCES and len(self._slabs[index]) >= room:
-                return self._slabs.pop(index)
+        slabs = self._slabs
+        for index in range(len(slabs)):
+            if _reference_count(slabs, index) == _OWN_REFERENCES and len(slabs[index]) >= room:
+                return slabs.pop(index)
         return np.empty(SLAB_BYTES + room, dtype=np.uint8)  # memory never touched costs nothing

@@ -37,17 +37,23 @@ class Schedule:
         self._intervals: dict[OptionKind, float] = {"types": TYPES_SECONDS}
         self._refresh_seconds = refresh_seconds
         self._due_at: dict[tuple[int, OptionKind], float] = {}
+        self._nothing_before: dict[int, float] = {}
+        """The first of these moments, by domain: asked before every batch."""
 
     def due(self, domain: int, now: float) -> list[OptionKind]:
         """Kinds to send before the next data of `domain`; each is taken as sent."""
-        found = []
+        found: list[OptionKind] = []
+        if now < self._nothing_before.get(domain, float("-inf")):
+            return found
         for kind in self._kinds:
             due_at = self._due_at.setdefault((domain, kind), now + self._firsts.get(kind, 0.0))
             if now >= due_at:
                 self._due_at[domain, kind] = now + self._intervals.get(kind, self._refresh_seconds)
                 found.append(kind)
+        self._nothing_before[domain] = min((self._due_at[domain, kind] for kind in self._kinds), default=float("inf"))
         return found
 
     def forget(self) -> None:
         """The collector may be another one now: it is told everything again."""
         self._due_at.clear()
+        self._nothing_before.clear()

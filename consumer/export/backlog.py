@@ -44,7 +44,8 @@ class Backlog:
 
     def drop_first(self) -> None:
         """The first one went."""
-        self._octets -= self._jobs.popleft().octets
+        done = self._jobs.popleft()
+        self._octets -= done.octets(0, done.count)
 
     def clear(self) -> None:
         """Nothing of it will be sent."""

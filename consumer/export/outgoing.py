@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from consumer.export import stamping
 from consumer.export.header import OPTIONS_TEMPLATE_SET, TEMPLATE_SET
 from consumer.export.vectors import Vectors
@@ -53,32 +51,28 @@ class Stretch(NamedTuple):
 
     def each(self) -> Iterator[Sent]:
         """The messages one by one."""
-        job, base = self.job, self.sequence - self.job.totals[self.first]
+        job, sequence = self.job, self.sequence
         for index in range(self.first, self.end):
-            count = job.totals[index + 1] - job.totals[index]
-            yield Sent(job.domain, base + job.totals[index], count, job.message(index), self.sent_at)
+            count = job.records(index, index + 1)
+            yield Sent(job.domain, sequence, count, job.message(index), self.sent_at)
+            sequence += count
 
 
 class Outgoing:
     """Mutable; a batch that one collector took: its octets are stamped in place, nobody else may have them.
 
-    They are kept for sending again as long as somebody holds a job or a message of it. `starts`: where each message
-    begins in `view`, and the end. `totals`: records before each message, and all. `index`: the next message.
+    They are kept for sending again as long as somebody holds a job or a message of it. `index`: the next message.
     """
 
     __slots__ = (
-        "_octets", "_starts", "_totals", "count", "domain", "index", "is_options", "largest_bytes",
-        "starts", "templates", "totals", "view",
+        "_octets", "_starts", "_totals", "count", "domain", "index", "is_options", "templates",
     )  # fmt: skip
 
     def __init__(self, batch: MessageBatch) -> None:
-        first = int(batch.starts[0])
-        self._octets = batch.buffer[first : int(batch.starts[-1])]
-        self._starts = batch.starts - first if first else batch.starts
-        self._totals = np.empty(len(self._starts), dtype=np.int64)
-        self.largest_bytes = int(stamping.add_up(self._starts, batch.record_counts, self._totals))
-        self.view, self.starts, self.totals = self._octets.data, self._starts.data, self._totals.data
-        self.count = len(self.starts) - 1
+        self._octets = batch.buffer
+        self._starts = batch.starts
+        self._totals = batch.totals
+        self.count = len(batch.starts) - 1
         self.index = 0
         self.domain = batch.domain
         self.templates = batch.templates
@@ -90,25 +84,31 @@ class Outgoing:
         return OPTIONS_TEMPLATE_SET if self.is_options else TEMPLATE_SET
 
     @property
-    def octets(self) -> int:
-        return len(self.view)
-
-    @property
     def is_done(self) -> bool:
         return self.index >= self.count
 
     @property
     def records_left(self) -> int:
         """Flow records; options may be lost without harm, so they count nothing."""
-        return 0 if self.is_options else self.totals[-1] - self.totals[self.index]
+        return 0 if self.is_options else self.records(self.index, self.count)
+
+    def records(self, first: int, end: int) -> int:
+        """In the messages `first` to `end`."""
+        return self._totals.item(end) - self._totals.item(first)
+
+    def octets(self, first: int, end: int) -> int:
+        return self._starts.item(end) - self._starts.item(first)
 
     def message(self, index: int) -> memoryview:
-        return self.view[self.starts[index] : self.starts[index + 1]]
+        return self._octets.data[self._starts.item(index) : self._starts.item(index + 1)]
 
     def lay_out(self, vectors: Vectors, end: int, burst_messages: int) -> None:
         """The messages from `index` to `end`, as one call sends them."""
         vectors.lay_out(self._octets, self._starts, self.index, end, burst_messages)
 
-    def stamp(self, end: int, export_time: int, sequence: int) -> None:
-        """Write export time and number into the messages from `index` to `end`, the first numbered `sequence`."""
-        stamping.stamp(self._octets, self._starts, self._totals, self.index, end, export_time, sequence)
+    def stamp(self, end: int, export_time: int, sequence: int) -> int:
+        """Write export time and number into the messages from `index` to `end`, the first numbered `sequence`.
+
+        Returns the octets of the largest of them.
+        """
+        return int(stamping.stamp(self._octets, self._starts, self._totals, self.index, end, export_time, sequence))

@@ -70,8 +70,10 @@ class ExportingProcess:
                 raise Stopped("this agent's slot is lost: another one may be sending")
             waits = {collector: _advance(collector, jobs) for collector, jobs in left.items()}
             left = {collector: jobs for collector, jobs in left.items() if jobs}
-            pause = min((waits[collector] for collector in left), default=0.0)
-            if left and (self._clock.wait(stop, pause) if pause else stop.is_set()):
+            if not left:
+                return
+            pause = min(waits[collector] for collector in left)
+            if self._clock.wait(stop, pause) if pause else stop.is_set():
                 reasons = "; ".join(f"{collector.name}: {collector.status().reason}" for collector in left)
                 raise Stopped(f"stopped while sending to {reasons}")
 
@@ -153,6 +155,8 @@ def _jobs(batches: Iterable[MessageBatch]) -> deque[Outgoing]:
     Those of flows come later, as before: libfixbuf names our elements only in templates it reads after their types.
     """
     jobs = deque(map(Outgoing, batches))
+    if len(jobs) == 1:
+        return jobs
     options = [job for job in jobs if job.is_options]
     templates = {number: record for job in options for number, record in job.templates.items()}
     for job in options:

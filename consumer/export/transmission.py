@@ -49,7 +49,6 @@ class Transmission:
         lead = self._announce(job.domain, job.templates, job.set_id, now)
         if lead:
             return lead
-        self._link.udp.fit(job.largest_bytes)
         last = min(job.index + _QUANTUM, job.index + self._session.allowance(job.domain), job.count)
         if self._pace.rate == 0:
             self._send_messages(job, last, now)
@@ -96,7 +95,7 @@ class Transmission:
     def _send_messages(self, job: Outgoing, end: int, now: float) -> None:
         """Number and stamp the messages of `job` up to `end`, hand them to the kernel, account for those that went."""
         first, sequence = job.index, self._session.sequences.get(job.domain, 0)
-        job.stamp(end, self._export_time(), sequence)
+        self._link.udp.fit(job.stamp(end, self._export_time(), sequence))
         try:
             self._hand_over(job, end)
         finally:
@@ -111,30 +110,20 @@ class Transmission:
             job.index = udp.send_many(vectors)
             if job.index < end:
                 udp.raise_bounce()
-        if job.index < end:
-            self._hand_over_singly(job, end)
-
-    def _hand_over_singly(self, job: Outgoing, end: int) -> None:
-        """Message by message."""
-        send, view, index = self._link.udp.sender(), job.view, job.index
-        start = job.starts[index]
-        try:
-            for stop in job.starts[index + 1 : end + 1]:
-                send(view[start:stop])
-                start = stop
-                index += 1
-        finally:
-            job.index = index
+        send = self._link.udp.sender()
+        while job.index < end:
+            send(job.message(job.index))
+            job.index += 1
 
     def _account(self, sent: Stretch) -> None:
         """Count what went; the pace counts from it, too."""
         job = sent.job
-        records = job.totals[sent.end] - job.totals[sent.first]
+        records = job.records(sent.first, sent.end)
         self._session.note_data(sent, job.domain, records)
         self._pace.note(sent.sent_at, records)
         self._link.used_at = sent.sent_at
         self._counts.messages += sent.message_count
-        self._counts.octets += job.starts[sent.end] - job.starts[sent.first]
+        self._counts.octets += job.octets(sent.first, sent.end)
         if job.is_options:
             self._counts.option_records += records
         else:

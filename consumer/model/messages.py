@@ -20,17 +20,16 @@ class MessageBatch:
     """`m` whole messages of data records, one template and one observation domain each, back to back in `buffer`.
 
     `buffer`: uint8, message i = buffer[starts[i]:starts[i+1]], header included, export time and sequence zero.
-    `starts`: int64[m+1]. `record_counts`: int64[m], data records in each message.
-    `template_ids`: int64[m]. `templates`: template id → template record (RFC 7011 §3.4.1, without set header) of
-    every template used here. `domain`: observation domain id. `cut_strings`: strings shortened to fit a message.
+    `starts`: int64[m+1], from 0 on. `totals`: int64[m+1], data records before each message, and in all.
+    `templates`: template id → template record (RFC 7011 §3.4.1, without set header) of every template used here.
+    `domain`: observation domain id. `cut_strings`: strings shortened to fit a message.
     `is_options`: the records are options data records and the templates options template records (§3.4.2).
     """
 
     domain: int
     buffer: NDArray[np.uint8]
     starts: NDArray[np.int64]
-    record_counts: NDArray[np.int64]
-    template_ids: NDArray[np.int64]
+    totals: NDArray[np.int64]
     templates: Mapping[int, bytes]
     cut_strings: int = 0
     is_options: bool = False
@@ -41,8 +40,13 @@ class MessageBatch:
 
     @property
     def message_count(self) -> int:
-        return int(self.record_counts.shape[0])
+        return len(self.starts) - 1
 
     @property
     def record_count(self) -> int:
-        return int(self.record_counts.sum())
+        return int(self.totals[-1])
+
+    @property
+    def record_counts(self) -> NDArray[np.int64]:
+        """int64[m], data records in each message."""
+        return np.diff(self.totals)

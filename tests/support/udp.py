@@ -37,8 +37,7 @@ def message_batch(
         domain=domain,
         buffer=np.frombuffer(b"".join(messages), dtype=np.uint8).copy(),
         starts=np.cumsum([0, *sizes], dtype=np.int64),
-        record_counts=np.array(record_counts, dtype=np.int64),
-        template_ids=np.full(len(sizes), TEMPLATE_ID, dtype=np.int64),
+        totals=np.cumsum([0, *record_counts], dtype=np.int64),
         templates={TEMPLATE_ID: template},
         is_options=is_options,
     )

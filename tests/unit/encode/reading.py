@@ -89,7 +89,7 @@ def messages_of(batch: MessageBatch) -> Iterator[Message]:
     for index in range(batch.message_count):
         raw = batch.buffer[int(batch.starts[index]) : int(batch.starts[index + 1])].tobytes()
         message = read_message(raw, templates)
-        assert message.template_id == int(batch.template_ids[index])
+        assert message.template_id in batch.templates
         assert len(message.records) == int(batch.record_counts[index])
         yield message
 
