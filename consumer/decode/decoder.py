@@ -1,7 +1,7 @@
 """A payload in, flow batches out: the decode context.
 
 Belongs here: the order of things — what the payload is, which log formats its lines may have, pieces of at most
-8,192 rows, a new vocabulary when the old one is full. Does not: any of these steps themselves.
+16,384 rows, a new vocabulary when the old one is full. Does not: any of these steps themselves.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class ColumnReader:
     def read(
         self, rows: RowSlice, log_format: LogFormat, places: list[int]
     ) -> Iterator[tuple[Outcome, LinePositions, int]]:
-        """Pieces of at most 8,192 rows: (rows and rejects, the lines of the rejects, position of the first row).
+        """Pieces of at most 16,384 rows: (rows and rejects, the lines of the rejects, position of the first row).
 
         `places`: the columns in order of the format. A piece must be used before the next one is asked for, which may
         renew the vocabulary.

@@ -17,8 +17,9 @@ from consumer.model.flow_batch import FlowBatch, Rows, Words
 from consumer.model.text_word import MARGIN_BYTES, Bytes
 from consumer.model.vocabulary import Vocabulary
 
-BATCH_ROW_LIMIT = 8_192
-"""Rows of a flow batch: the words of one stay in the cache from decode to encode."""
+BATCH_ROW_LIMIT = 16_384
+"""Rows of a flow batch. What is done once a batch in Python took a fifth of all time with half as many, which cost 5 to
+10 % of the whole job from objects; twice as many saved 2 % more, and double what a killed agent may send twice."""
 
 MIN_ARENA_BYTES = 1 << 20
 MIN_CAPACITY = 1 << 10

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 LINE_LIMIT_BYTES = 64 << 10
 JSON_LIMIT_BYTES = 64 << 20
-_JSON_CHUNKS = 8
+_JSON_CHUNKS = 4
 """JSON lines are cut once so many chunks of them were read."""
 _BLANKS = b" \t\r"
 _LEADING = b"\xef\xbb\xbf \t\r\n"

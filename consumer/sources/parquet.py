@@ -22,7 +22,7 @@ _PARTITIONS = frozenset({"aws-account-id", "aws-service", "aws-region", "year", 
 
 
 def read_rows(handle: BinaryIO, start: Position = BEGINNING) -> Iterator[Chunk]:
-    """The object's chunks from `start` on (an offset in rows), each at most 8,192 rows.
+    """The object's chunks from `start` on (an offset in rows), each at most 16,384 rows.
 
     A row group that cannot be read costs that row group: a chunk with the fault `bad_parquet`, or `too_large`. What
     `handle` raises goes through. Raises MissingPrerequisiteError for what only pyarrow reads, when it is not there.

@@ -73,7 +73,7 @@ def _outcome(pieces: object, log_format: LogFormat) -> Outcome:
         assert piece.tally.lines == (batch.row_count if batch else 0) + len(piece.rejects)
         if batch is not None:
             assert batch.log_format == log_format
-            assert batch.row_count <= 8_192
+            assert batch.row_count <= 16_384
             numbered = zip(batch.line_numbers.tolist(), rows_of(batch), strict=True)
             rows += [repr(list(row.items())) for _, row in sorted(numbered, key=lambda pair: pair[0])]
         rejects += [(reject.reason, reject.line) for reject in piece.rejects]

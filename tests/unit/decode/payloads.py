@@ -64,7 +64,7 @@ def decode(
             result.rows += rows_of(piece.batch)
             result.formats += [piece.batch.log_format] * piece.batch.row_count
             result.ids += [piece.events.event_id(number) if piece.events else None for number in numbers]
-        assert piece.batch is None or piece.batch.row_count <= 8_192
+        assert piece.batch is None or piece.batch.row_count <= 16_384
     assert result.tally.lines == len(result.rows) + result.tally.quarantined.total()
     return result
 

@@ -143,10 +143,10 @@ def test_several_gzip_members_are_one_payload() -> None:
 
 
 def test_a_large_payload_comes_in_batches_with_continuing_line_numbers() -> None:
-    result = decode(packed(*[LINE] * 20_000))
+    result = decode(packed(*[LINE] * 40_000))
 
-    assert [piece.batch.row_count for piece in result.pieces if piece.batch] == [8_192, 8_192, 3_616]
-    assert result.ids == [f"{number:056d}" for number in range(20_000)]
+    assert [piece.batch.row_count for piece in result.pieces if piece.batch] == [16_384, 16_384, 7_232]
+    assert result.ids == [f"{number:056d}" for number in range(40_000)]
 
 
 def test_a_vocabulary_that_is_full_is_renewed_in_the_middle_of_a_payload() -> None:
@@ -165,7 +165,7 @@ def test_a_batch_handed_on_does_not_change_when_the_decoder_goes_on() -> None:
     assert first.pieces[0].batch is not None
     words = first.pieces[0].batch.words.copy()
 
-    decode(packed(*[OTHER] * 9_000), decoder=decoder)
+    decode(packed(*[OTHER] * 17_000), decoder=decoder)
 
     assert (first.pieces[0].batch.words == words).all()
     assert first.pieces[0].events is not None

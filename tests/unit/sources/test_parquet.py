@@ -32,11 +32,11 @@ def ports(found: list[Chunk]) -> list[int]:
 
 
 def test_row_groups_are_handed_over_in_pieces_of_bounded_size() -> None:
-    found = chunks(packed(flows(20_000), row_group_size=10_000))
+    found = chunks(packed(flows(40_000), row_group_size=20_000))
 
-    assert [chunk.columns.row_count for chunk in found if chunk.columns] == [8_192, 1_808, 8_192, 1_808]
-    assert [chunk.end for chunk in found] == [8_192, 10_000, 18_192, 20_000]
-    assert ports(found) == list(range(20_000))
+    assert [chunk.columns.row_count for chunk in found if chunk.columns] == [16_384, 3_616, 16_384, 3_616]
+    assert [chunk.end for chunk in found] == [16_384, 20_000, 36_384, 40_000]
+    assert ports(found) == list(range(40_000))
 
 
 @pytest.mark.parametrize("start", [0, 1, 9, 10, 25, 39, 40])
