@@ -1,14 +1,16 @@
 """AWS's public address ranges: which service and region an address outside belongs to.
 
 Belongs here: reading `ip-ranges.json` (VPC user guide, "AWS IP address ranges"), the one we ship, and the newer one
-that an agent may fetch. Does not: searching (enrich/addresses.py), when to fetch (inventory.py).
+that an agent may fetch once a day. Does not: searching (enrich/addresses.py).
 """
 
 from __future__ import annotations
 
 import gzip
+import os
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +25,10 @@ from consumer.telemetry.logs import get_logger
 
 SHIPPED = "data/aws-ip-ranges.json.gz"
 KEPT_NAME = "ip-ranges.json"
+MISSED_NAME = "ip-ranges.missed"
+"""Why the last fetch failed; gone once one succeeds."""
+FETCH_EVERY_SECONDS, FETCH_AGAIN_SECONDS = 86_400.0, 3_600.0
+"""How often the file is fetched (it changes a few times a week), and how soon again after a failure."""
 FETCH_TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 32 * 1024 * 1024
 """The file has 2 MB in 2026; a proxy's page or an endless answer must not fill the memory."""
@@ -118,6 +124,40 @@ def ranges_made_at(folder: Path | None) -> float:
         return max(made_at, _created_at(orjson.loads(file.read_bytes())))
     except (OSError, KeyError, TypeError, ValueError):
         return made_at
+
+
+def ranges_problem(folder: Path | None) -> str:
+    """Why the last fetch brought nothing; empty = it did, or there was none."""
+    try:
+        return (folder / MISSED_NAME).read_text(encoding="utf-8") if folder else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def renew_ranges(url: str, folder: Path, now: float) -> None:
+    """Fetch the file when it is time: by the times of two files, for each reading of an agent's estate is another
+    process. Blocks for seconds; what fails is said and tried again an hour later."""
+    kept, missed = folder / KEPT_NAME, folder / MISSED_NAME
+    if _is_younger(kept, FETCH_EVERY_SECONDS, now) or _is_younger(missed, FETCH_AGAIN_SECONDS, now):
+        return
+    try:
+        fetch_ranges(url, folder)
+        os.utime(kept, (now, now))
+        missed.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        get_logger("inventory").warning("AWS's address ranges were not fetched", url=url, reason=str(error))
+        with suppress(OSError):  # on a full disk it is tried again at the next reading
+            folder.mkdir(parents=True, exist_ok=True)
+            missed.write_text(str(error), encoding="utf-8")
+            os.utime(missed, (now, now))
+
+
+def _is_younger(file: Path, seconds: float, now: float) -> bool:
+    """A time in the future, by a clock that was put back, says nothing."""
+    try:
+        return 0 <= now - file.stat().st_mtime < seconds
+    except OSError:
+        return False
 
 
 def fetch_ranges(url: str, folder: Path) -> None:

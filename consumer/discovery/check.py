@@ -166,16 +166,20 @@ class AccessCheck:
                 try_objects(self._sessions, Target(access, bucket.region), choice.flow_log)
 
     def _clock_skew(self) -> float | None:
-        """By the Date of an answer; half the way there is not worth correcting."""
+        """By the Date of an answer, half the way there is not worth correcting; of a refusal, too, for that is what a
+        wrong clock gets."""
         try:
             answer: dict[str, Any] = self._sessions.call(
                 operations.GET_CALLER_IDENTITY, Target(None, self._sessions.region)
             )
-            said = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
-            return round(self._clock.now() - parsedate_to_datetime(said).timestamp(), 1)
         except ConfigurationError:
             raise
-        except (VpcflowError, KeyError, ValueError):
+        except VpcflowError as error:
+            answer = getattr(error.__cause__, "response", {})
+        try:
+            said = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+            return round(self._clock.now() - parsedate_to_datetime(said).timestamp(), 1)
+        except (KeyError, ValueError):
             return None
 
     def _findings(self, polled: frozenset[str]) -> Iterator[Finding]:

@@ -73,6 +73,7 @@ class Done:
     has_snapshot: bool = False
     is_spare: bool = False
     ranges_made_at: float = 0.0
+    ranges_problem: str = ""
     faults: tuple[Fault, ...] = ()
     failure: str = ""
 
@@ -94,7 +95,7 @@ def _read(errand: Errand, keeper: InventoryKeeper, out: BinaryIO) -> Done:
     for target, part in outlines(refresh.parts):
         pickle.dump(Told(target, part), out)
     is_spare = _save_elsewhere(errand, keeper, refresh.inventory)
-    return Done(Learned(), refresh.problems, 0, True, is_spare, keeper.ranges_made_at)
+    return Done(Learned(), refresh.problems, 0, True, is_spare, keeper.ranges_made_at, keeper.ranges_problem)
 
 
 def _look_up(errand: Errand, keeper: InventoryKeeper, wanted: Mapping[Target, list[str]]) -> Done:
@@ -104,7 +105,8 @@ def _look_up(errand: Errand, keeper: InventoryKeeper, wanted: Mapping[Target, li
     if looked.inventory is None:
         return Done(Learned(), failure=failure)
     is_spare = _save_elsewhere(errand, keeper, looked.inventory)
-    return Done(Learned(), (), looked.found, True, is_spare, keeper.ranges_made_at, failure=failure)
+    made_at, missed = keeper.ranges_made_at, keeper.ranges_problem
+    return Done(Learned(), (), looked.found, True, is_spare, made_at, missed, failure=failure)
 
 
 def _save_elsewhere(errand: Errand, keeper: InventoryKeeper, inventory: Inventory) -> bool:

@@ -65,6 +65,8 @@ class InventoryHolder:
         self._next_look_up = 0.0
         self.ranges_made_at = 0.0
         """When AWS made the address ranges in use; 0 = none are."""
+        self.ranges_problem = ""
+        """Why no newer ones could be fetched."""
 
     @property
     def inventory(self) -> Inventory:
@@ -132,6 +134,7 @@ class InventoryHolder:
                 self._sessions.learned = done.learned
                 self._take(Path(f"/proc/self/fd/{spare}") if done.is_spare else self._folder / SNAPSHOT)
                 self.ranges_made_at = done.ranges_made_at
+                self.ranges_problem = done.ranges_problem
         return parts, done
 
     def _send(self, errand: Errand, stop: threading.Event) -> tuple[Mapping[Target, Part], Done]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.clock import Clock
-from consumer.discovery.aws_ranges import fetch_ranges, ranges_made_at
+from consumer.discovery.aws_ranges import ranges_made_at, ranges_problem, renew_ranges
 from consumer.discovery.building import build
 from consumer.discovery.estate import Part
 from consumer.discovery.own_names import read_names
@@ -31,8 +31,6 @@ from consumer.telemetry.logs import get_logger
 
 SNAPSHOT = "snapshot"
 """Name of the snapshot's file, beside the parts."""
-FETCH_EVERY_SECONDS, FETCH_AGAIN_SECONDS = 86_400.0, 3_600.0
-"""How often AWS's address ranges are fetched (they change a few times a week), and how soon again after a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,6 @@ class InventoryKeeper:
         self._parallel_targets = parallel_targets
         self._folder = folder
         self._parts: dict[Target, Part] = {}
-        self._next_ranges = 0.0
         self.is_kept = False
         self._log = get_logger("inventory")
 
@@ -118,7 +115,8 @@ class InventoryKeeper:
         self._parts = parts
         inventory = self._build(now)
         self._forget_files()
-        self._renew_ranges(now)
+        if self._fetches_ranges and self._folder:
+            renew_ranges(self._settings.aws_ranges_url, self._folder, now)  # for the next snapshot
         return Refresh(inventory, tuple(problems), parts)
 
     @property
@@ -126,21 +124,14 @@ class InventoryKeeper:
         """When AWS made the address ranges in use; 0 = none are."""
         return ranges_made_at(self._folder) if self._settings.aws_ranges else 0.0
 
-    def _renew_ranges(self, now: float) -> None:
-        """Fetch AWS's ranges for the next snapshot, once a day; what fails is said and tried again an hour later."""
-        if (
-            not (self._settings.aws_ranges and self._settings.aws_ranges_url and self._folder)
-            or now < self._next_ranges
-        ):
-            return
-        try:
-            fetch_ranges(self._settings.aws_ranges_url, self._folder)
-        except (OSError, ValueError) as error:
-            self._next_ranges = now + FETCH_AGAIN_SECONDS
-            url = self._settings.aws_ranges_url
-            self._log.warning("AWS's address ranges were not fetched", url=url, reason=str(error))
-        else:
-            self._next_ranges = now + FETCH_EVERY_SECONDS
+    @property
+    def ranges_problem(self) -> str:
+        """Why no newer ones were fetched; empty = they were, or nobody asked for it."""
+        return ranges_problem(self._folder) if self._fetches_ranges else ""
+
+    @property
+    def _fetches_ranges(self) -> bool:
+        return self._settings.aws_ranges and bool(self._settings.aws_ranges_url)
 
     def recall(self, targets: Iterable[Target]) -> None:
         """Take what earlier readings kept of these targets."""

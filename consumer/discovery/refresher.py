@@ -170,7 +170,8 @@ class Refresher:
         if not made_at:
             return ""
         self._metrics.read_gauge("vpcflow_aws_ranges_age_seconds", lambda: self._clock.now() - made_at)
-        return f"; AWS's address ranges of {datetime.fromtimestamp(made_at, UTC):%Y-%m-%d}"
+        missed = f" (no newer ones: {problem})" if (problem := self._holder.ranges_problem) else ""
+        return f"; AWS's address ranges of {datetime.fromtimestamp(made_at, UTC):%Y-%m-%d}{missed}"
 
     def _show(self, inventory: Inventory) -> None:
         self._metrics.gauge("vpcflow_inventory_entities", kind="interface").set(inventory.interfaces.row_count - 1)

@@ -182,6 +182,16 @@ def test_a_clock_that_is_wrong_stops_the_main_job(aws: FaultyAws, monkeypatch: p
     assert 590 < checked(code=1)["clock_skew_seconds"] < 610
 
 
+def test_a_clock_so_wrong_that_aws_refuses_everything_is_said(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    from consumer.clock import SystemClock
+
+    real = SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda self: real(self) - 3600)
+    aws.fault_of = lambda *_: (403, "SignatureDoesNotMatch", "Signature expired: it is now earlier than it was")
+
+    assert -3610 < checked(code=1)["clock_skew_seconds"] < -3590
+
+
 def test_a_credentials_file_that_others_may_read_is_said_and_stops_nothing(aws: FaultyAws, tmp_path: Path) -> None:
     file = tmp_path / "credentials"
     file.write_text("[default]\naws_access_key_id = AKIDVISIBLE\naws_secret_access_key = a-real-secret\n")

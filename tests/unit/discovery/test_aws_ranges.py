@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -10,7 +11,15 @@ from threading import Thread
 import orjson
 import pytest
 
-from consumer.discovery.aws_ranges import KEPT_NAME, fetch_ranges, kept_ranges, parse_ranges, shipped_ranges
+from consumer.discovery.aws_ranges import (
+    KEPT_NAME,
+    fetch_ranges,
+    kept_ranges,
+    parse_ranges,
+    ranges_problem,
+    renew_ranges,
+    shipped_ranges,
+)
 
 
 def content(*lines: tuple[str, str, str], created: str = "2030-01-02-03-04-05") -> bytes:
@@ -109,3 +118,37 @@ def test_a_damaged_kept_file_is_passed_over(tmp_path: Path, capsys: pytest.Captu
 
     assert kept_ranges(tmp_path) == shipped_ranges()
     assert "not used" in "".join(capsys.readouterr())
+
+
+def test_a_newer_file_is_fetched_once_a_day_whoever_asks(url: str, tmp_path: Path) -> None:
+    kept = tmp_path / KEPT_NAME
+    renew_ranges(f"{url}/new", tmp_path, 1_000_000.0)
+    assert [one.service for one in kept_ranges(tmp_path).ranges] == ["S3"]
+
+    os.truncate(kept, 0)
+    os.utime(kept, (1_000_000.0, 1_000_000.0))
+    renew_ranges(f"{url}/new", tmp_path, 1_000_000.0 + 86_399)
+    assert kept.stat().st_size == 0, "it was fetched again"
+    renew_ranges(f"{url}/new", tmp_path, 1_000_000.0 + 86_400)
+    assert kept.stat().st_size > 0
+
+
+def test_a_fetch_that_fails_is_said_and_tried_again_an_hour_later(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renew_ranges(f"{url}/other", tmp_path / "state", 1_000_000.0)
+    assert "not AWS's ip-ranges.json" in ranges_problem(tmp_path / "state")
+    assert "were not fetched" in "".join(capsys.readouterr())
+
+    renew_ranges(f"{url}/new", tmp_path / "state", 1_000_000.0 + 3_599)
+    assert kept_ranges(tmp_path / "state") == shipped_ranges()
+    renew_ranges(f"{url}/new", tmp_path / "state", 1_000_000.0 + 3_600)
+    assert [one.service for one in kept_ranges(tmp_path / "state").ranges] == ["S3"]
+    assert ranges_problem(tmp_path / "state") == ""
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    renew_ranges(f"{url}/new", tmp_path / "file" / "state", 1_000_000.0)
+    assert ranges_problem(tmp_path / "file" / "state") == ""

@@ -28,6 +28,7 @@ class PlayedHolder:
     """Reads nothing; each reading brings what `answer` says at that moment (seconds since the start)."""
 
     ranges_made_at = 0.0
+    ranges_problem = ""
 
     def __init__(self, clock: ManualClock, answer: Callable[[float], tuple[Problem, ...]]) -> None:
         self._clock = clock
