@@ -10,10 +10,12 @@ import hashlib
 import mmap
 import os
 import struct
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from consumer.discovery.parallel import in_background
 from consumer.telemetry.logs import get_logger
 
 _MAGIC = b"VPCFLOW\x00"
@@ -70,6 +72,18 @@ def read_sealed(file: Path, kind: int, schema: int) -> memoryview | None:
     else:
         return content
     return None
+
+
+def free_in_background(content: memoryview, file: Path) -> None:
+    """Let a thread of its own free the file of `content` once that is forgotten. Called before it can be replaced.
+
+    Who forgets the last of a replaced file frees its pages and its blocks: 30 ms for that of a large estate, most of
+    them waiting for a disk that discards blocks, and the interpreter's lock held. That was the pipeline, at the first
+    batch after a swap. A descriptor more, and forgetting takes 0.1 ms.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    end = weakref.finalize(content.obj, in_background, lambda: os.close(descriptor), "inventory-file")
+    end.atexit = False
 
 
 def _set_aside(file: Path, reason: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from consumer.discovery.sealed_file import Buffer, read_sealed, seal, write_sealed
+from consumer.discovery.sealed_file import Buffer, free_in_background, read_sealed, seal, write_sealed
 from consumer.model.address_index import AddressIndex
 from consumer.model.inventory import EntityTable, History, Inventory
 from consumer.model.networks import Networks, Views
@@ -79,6 +79,7 @@ def load_snapshot(file: Path) -> Inventory | None:
     content = read_sealed(file, KIND, SCHEMA)
     if content is None:
         return None
+    free_in_background(content, file)
     size = int.from_bytes(content[:8], "little")
     header = orjson.loads(content[8 : 8 + size])
     arrays = _arrays(content, header["arrays"], _aligned(8 + size))

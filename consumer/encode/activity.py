@@ -42,6 +42,28 @@ def mark(  # type: ignore[no-untyped-def]
         domains[row] = domain
 
 
+@njit(**KERNEL)
+def find_rows(column: Words, numbers: Words, slots, found):  # type: ignore[no-untyped-def]
+    """Into `found`, -1 before, the first row of `column` that holds each of `numbers`. `slots`: int32[2^b], all 0.
+
+    Hundreds are looked for among hundreds of thousands while a batch waits: to sort all of them took 30 ms. A number
+    stands at the first free slot at or after its last bits, for it is a hash (state/assignments.py).
+    """
+    last = np.uint64(len(slots) - 1)
+    for place in range(len(numbers)):
+        slot = numbers[place] & last
+        while slots[slot] != 0:
+            slot = (slot + np.uint64(1)) & last
+        slots[slot] = place + 1
+    for row in range(len(column)):
+        slot = column[row] & last
+        while slots[slot] != 0:
+            place = slots[slot] - 1
+            if numbers[place] == column[row] and found[place] < 0:
+                found[place] = row
+            slot = (slot + np.uint64(1)) & last
+
+
 def _unmarked(table: EntityTable) -> _Marks:
     return _Marks(table, np.full(table.row_count, -np.inf), np.zeros(table.row_count, dtype=np.uint64))
 
@@ -88,10 +110,16 @@ def _moved(marks: _Marks, table: EntityTable) -> _Marks:
     if before is None or after is None:
         return moved
     old_rows = np.flatnonzero(marks.seen_at > -np.inf)
-    order = np.argsort(after, kind="stable")
-    places = np.searchsorted(after, before[old_rows], sorter=order)
-    new_rows = order[np.minimum(places, len(order) - 1)]
-    is_there = after[new_rows] == before[old_rows]
+    new_rows = _rows_with(after, before[old_rows])
+    is_there = new_rows >= 0
     moved.seen_at[new_rows[is_there]] = marks.seen_at[old_rows[is_there]]
     moved.domains[new_rows[is_there]] = marks.domains[old_rows[is_there]]
     return moved
+
+
+def _rows_with(column: Words, numbers: Words) -> NDArray[np.int64]:
+    """int64[n], the first row of `column` that holds each of `numbers`, -1 = none does."""
+    found = np.full(len(numbers), -1, dtype=np.int64)
+    # Few slots are taken, so that the processor rarely guesses wrongly whether one is.
+    find_rows(column, numbers, np.zeros(1 << (8 * len(numbers)).bit_length(), dtype=np.int32), found)
+    return found

@@ -5,6 +5,8 @@ Belongs here: one call of every kernel with the types it meets in service. Does 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from consumer.encode.activity import ActiveInterfaces
@@ -36,4 +38,7 @@ def warm_up() -> None:
     interface = Column("interface", Kind.REFERENCE, 0, table.name)
     joined = JoinedColumns({interface.name: interface}, np.zeros((2, 1), dtype=np.uint64), {table.name: table})
     Encoder(EncodingSettings()).encode(batch, np.arange(2), joined, 1)
-    ActiveInterfaces().note(joined, np.arange(2), 1, 0.0)
+    active = ActiveInterfaces()
+    for _ in range(2):  # marks move from one table to the next
+        numbered = replace(table, integers={"if_index": np.zeros(1, dtype=np.uint64)})
+        active.note(replace(joined, tables={table.name: numbered}), np.arange(2), 1, 0.0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Role, Target
+from consumer.discovery import sealed_file
 from consumer.discovery.buckets import Bucket, Queue
 from consumer.discovery.estate import Attachment, NatGateway, Part, Past, Peer, Peering, Subnet, TransitGateway, Vpc
 from consumer.discovery.estate_routes import (
@@ -226,6 +230,35 @@ def test_a_file_of_another_schema_is_neither_used_nor_destroyed(tmp_path: Path) 
 
     assert read_sealed(file, 1, 8) is None
     assert bytes(read_sealed(file, 1, 7) or b"") == b"content"
+
+
+def test_the_thread_that_forgets_a_replaced_snapshot_does_not_free_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[Callable[[], None]] = []
+    monkeypatch.setattr(sealed_file, "in_background", lambda work, name: left.append(work))
+    file = tmp_path / "snapshot"
+    save_snapshot(inventory_of(PART), file)
+    loaded = load_snapshot(file)
+    file.unlink()
+    assert loaded is not None
+    slots = loaded.addresses.slots
+    del loaded
+    gc.collect()
+    assert not left, "a part of it is in use"
+    del slots
+    assert is_held(file)
+
+    (free,) = left
+    free()
+
+    assert not is_held(file)
+
+
+def is_held(file: Path) -> bool:
+    """Whether this process keeps the deleted file."""
+    descriptors = Path("/proc/self/fd").iterdir()
+    return f"{file} (deleted)" in {str(one.readlink()) for one in descriptors if os.path.lexists(one)}
 
 
 def test_a_missing_file_is_nothing(tmp_path: Path) -> None:

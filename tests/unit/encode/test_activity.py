@@ -70,6 +70,21 @@ def test_a_new_snapshot_keeps_what_was_seen_though_rows_move() -> None:
     assert [number for number, _, _ in active.names(7, 15.0)] == [1003]
 
 
+def test_marks_find_the_first_row_of_their_number_in_any_order_of_a_large_estate() -> None:
+    chance = np.random.default_rng(7)
+    numbers = np.append(0, chance.choice(1 << 12, 2000, replace=False) + 1).astype(np.uint64)
+    before, after = (
+        EntityTable("interface", len(column), {"if_index": column}, {}, (b"",))
+        for column in (numbers, np.append(numbers[:1], np.repeat(chance.permutation(numbers[500:]), 2)))
+    )
+    active, seen = ActiveInterfaces(), chance.choice(np.arange(1, 2001), 1000, replace=False).tolist()
+    note(active, before, seen, 7, 10.0)
+    note(active, after, [0], 7, 20.0)
+    known = set(after.integers["if_index"].tolist())
+    expected = sorted({int(numbers[row]) for row in seen} & known)
+    assert sorted(number for number, _, _ in active.names(7, 0.0)) == expected, "each once"
+
+
 def test_an_inventory_that_knows_nothing_is_no_fault() -> None:
     active = ActiveInterfaces()
     active.note(joined_of(2), np.arange(2, dtype=np.int64), 7, 0.0)
