@@ -33,6 +33,10 @@ from consumer.model.inventory import Inventory, empty_inventory
 
 PROGRAM = (sys.executable, "-m", "consumer.discovery.errand")
 
+REST_SECONDS = 0.001
+"""After each account and region that is told. Who reads a pipe gives the interpreter up and has it again before a
+thread that waits for it woke up: a batch took 75 ms meanwhile."""
+
 
 class InventoryHolder:
     """Mutable; `inventory` may be read by any thread, the rest belongs to one.
@@ -143,7 +147,7 @@ class InventoryHolder:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(errand.spare,)
         ) as process:
-            answers = in_background(lambda: _talk(process, errand), "errand")
+            answers = in_background(lambda: self._talk(process, errand, stop), "errand")
             try:
                 told = result_of(answers, stop)
             except Stopped:
@@ -154,24 +158,26 @@ class InventoryHolder:
                 raise RetryableError(f"the process that reads the estate ended: exit {process.wait()}") from error
         return told
 
+    def _talk(
+        self, process: subprocess.Popen[bytes], errand: Errand, stop: threading.Event
+    ) -> tuple[Mapping[Target, Part], Done]:
+        assert process.stdin is not None and process.stdout is not None, "both are pipes"  # noqa: PT018  for the reader
+        with process.stdin as asked:
+            pickle.dump(errand, asked)
+        parts: dict[Target, Part] = {}
+        while True:
+            answer = pickle.load(process.stdout)
+            if isinstance(answer, Done):
+                return parts, answer
+            assert isinstance(answer, Told), "nothing else is sent"
+            parts[answer.target] = answer.part
+            self._clock.wait(stop, REST_SECONDS)
+
     def _take(self, file: Path) -> None:
         made = load_snapshot(file)
         if made is None:
             raise ProtocolError("the snapshot that was made cannot be used")
         self._inventory = made
-
-
-def _talk(process: subprocess.Popen[bytes], errand: Errand) -> tuple[Mapping[Target, Part], Done]:
-    assert process.stdin is not None and process.stdout is not None, "both are pipes"  # noqa: PT018  for the reader
-    with process.stdin as asked:
-        pickle.dump(errand, asked)
-    parts: dict[Target, Part] = {}
-    while True:
-        answer = pickle.load(process.stdout)
-        if isinstance(answer, Done):
-            return parts, answer
-        assert isinstance(answer, Told), "nothing else is sent"
-        parts[answer.target] = answer.part
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from consumer.clock import Clock
+from consumer.discovery import full_collections
 from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.look_up import UnknownInterfaces
@@ -101,7 +102,8 @@ class Refresher:
         try:
             self._first(stop)
             while True:
-                self._refresh(stop)
+                with full_collections.put_off():
+                    self._refresh(stop)
                 self._was_read.set()
                 if self._schedule.wait(stop, lambda: self._look_up(stop), self._pause):
                     return
