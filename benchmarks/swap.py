@@ -3,10 +3,11 @@
 Run with `python -m benchmarks.swap [--interfaces N --vpcs N --accounts N --flow-logs N]`. One process is the agent: a
 thread runs the whole pipeline, gzip envelopes to datagrams, on envelopes of 500 events, as Kinesis brings them, at four
 fifths of its speed (Linux takes a real-time thread that never rests off its core for 50 ms in each second, sched(7));
-the main thread is the holder of the inventory. Four stages, in turn: *alone*; *reading*, in which a process of its own
+the main thread is the holder of the inventory. Five stages, in turn: *alone*; *reading*, in which a process of its own
 makes every part anew out of a file (of EC2's answers only the parsing is left out), keeps it and lays the snapshot out,
 and tells the agent what it keeps of the parts; *swapping*, which maps the new snapshot and gives it to the pipeline;
-*planning*, which decides what is reported of each flow log (`--flow-logs`: how many a VPC has). *own* is the longest
+*planning*, which decides what is reported of each flow log (`--flow-logs`: how many a VPC has); *after*, in which
+Python makes up for the garbage collections that were put off. *own* is the longest
 gap in which the agent worked (the smaller of its CPU time and the wall clock): what it did to itself. The rest is
 neighbours on the machine, that process among them. The datagrams go to a socket that nobody reads.
 """
@@ -39,6 +40,7 @@ from consumer.aws.roles import Learned, Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
+from consumer.discovery import full_collections
 from consumer.discovery.errand import NICENESS, Errand, run
 from consumer.discovery.estate import Part
 from consumer.discovery.holder import InventoryHolder
@@ -48,6 +50,7 @@ from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.reading import Problem
 from consumer.discovery.settings import DiscoverySettings
 from consumer.discovery.survey import Survey
+from consumer.discovery.survey_file import SURVEY, save_survey
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.plan import Plan
@@ -59,7 +62,7 @@ ROUNDS = 3
 ALONE_SECONDS = 5.0
 RECORDING = 400
 """Interfaces that record flows, as in the whole job's benchmark."""
-STAGES = ("alone", "reading", "swapping", "planning")
+STAGES = ("alone", "reading", "swapping", "planning", "after")
 
 
 def target_of(part: Part) -> Target:
@@ -218,21 +221,25 @@ def measure(folder: Path, account_count: int) -> None:
                     gaps.stage = "alone"
                     time.sleep(ALONE_SECONDS)
                     gaps.stage = "reading"
-                    kept = holder.refresh(stop)
-                    time.sleep(0.5)  # still swapping: the pipeline takes it up, the old one is given back
-                    gaps.stage = "planning"
-                    planned = planned_of(kept)
-                    time.sleep(0.5)
+                    with full_collections.put_off():  # as the agent's refresher does
+                        kept = holder.refresh(stop)
+                        time.sleep(0.5)  # still swapping: the pipeline takes it up, the old one is given back
+                        gaps.stage = "planning"
+                        planned = planned_of(kept, folder)
+                    gaps.stage = "after"
+                    time.sleep(2.0)
                     if number:
                         show(gaps)
                         print(f"  {kept.part_count} parts in memory, {len(planned[0].inside):,} resources in the plan")
                     gaps.begin()
 
 
-def planned_of(refresh: Refresh) -> tuple[Plan, PlanReporting]:
-    """What the agent makes of a reading and keeps."""
+def planned_of(refresh: Refresh, folder: Path) -> tuple[Plan, PlanReporting]:
+    """What the agent makes of a reading and keeps, in memory and on disk."""
     flow_logs = tuple(one for part in refresh.parts.values() for one in part.flow_logs)
-    plan = make_plan(Survey(refresh.parts, flow_logs, (), (), (), ()), Wishes())
+    survey = Survey(refresh.parts, flow_logs, (), (), (), ())
+    plan = make_plan(survey, Wishes())
+    save_survey(survey, "", folder / SURVEY)
     return plan, compile_reporting(plan, places_of(plan))
 
 

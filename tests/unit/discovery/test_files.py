@@ -127,7 +127,7 @@ def test_of_a_survey_only_places_that_are_still_to_be_asked_count(tmp_path: Path
 
 
 def test_a_survey_of_another_shape_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_sealed(tmp_path / "survey", 3, 1, [b'{"own_account": "1"}'])
+    write_sealed(tmp_path / "survey", 3, 2, [b'{"own_account": "1"}'])
 
     assert load_survey(tmp_path / "survey") is None
     assert "what the last run found is not used" in "".join(capsys.readouterr())
