@@ -34,6 +34,9 @@ CACHED_GROUPS = 10_000
 UNKNOWN_CACHE_SECONDS = 30
 """How long "nobody knows" is believed: short, because a new flow log's records are quarantined meanwhile."""
 RETRY_SECONDS = 2.0
+PLANNED_SECONDS = 5.0
+"""How long a look-up may hold deliveries whose formats discovery knows: it would only add flow logs made since, and a
+region that does not answer is asked for longer than a minute."""
 
 
 class Group(NamedTuple):
@@ -71,7 +74,8 @@ class FormatFinder:
         self._cache: TLRUCache[Group, tuple[LogFormat, ...]] = TLRUCache(
             CACHED_GROUPS, ttu=self._usable_until, timer=clock.monotonic
         )
-        self._running: dict[Group, Future[tuple[LogFormat, ...]]] = {}
+        self._running: dict[Group, tuple[Future[tuple[LogFormat, ...]], float]] = {}
+        """Look-ups that were begun, and when."""
         self._closed = threading.Event()
         self._log = get_logger("discovery")
         self.error_counts: Counter[str] = Counter()
@@ -79,8 +83,9 @@ class FormatFinder:
     def __call__(self, origin: Origin) -> Sequence[LogFormat]:
         """Formats of the log group that `origin` names; empty = unknown.
 
-        Blocks while AWS is asked, at most `format_timeout_seconds`; several threads that want the same group share
-        one look-up, and one that came too late still fills the cache. Raises Stopped after `close`, nothing else.
+        Blocks while AWS is asked, at most `format_timeout_seconds`, and PLANNED_SECONDS in all where discovery knows
+        some; several threads that want the same group share one look-up, and one that came too late still fills the
+        cache. Raises Stopped after `close`, nothing else.
         """
         if not origin.log_group:
             return ()
@@ -93,15 +98,19 @@ class FormatFinder:
         with self._lock:
             if group in self._cache:
                 return self._cache[group]
-            lookup = self._running.get(group)
-            if lookup is None:
+            if group not in self._running:
                 ask = partial(self._ask_and_keep, self._sessions, group)
-                lookup = self._running[group] = in_background(ask, "formats")
+                self._running[group] = in_background(ask, "formats"), self._clock.monotonic()
+            lookup, began = self._running[group]
+        planned = tuple(dict.fromkeys(self._formats_planned(group)))
+        left = max(0.0, began + PLANNED_SECONDS - self._clock.monotonic())
+        patience = min(left, self._timeout_seconds) if planned else self._timeout_seconds
         try:
-            return result_of(lookup, self._closed, self._timeout_seconds)
+            return result_of(lookup, self._closed, patience)
         except TimeoutError:
-            self._log.warning("format look-up takes too long", log_group=group.log_group, account=group.account)
-            return ()
+            if patience:
+                self._log.warning("format look-up takes too long", **group._asdict(), planned=len(planned))
+            return planned
 
     def close(self) -> None:
         """Let every waiting call raise Stopped."""
@@ -126,8 +135,8 @@ class FormatFinder:
             deadline = self._clock.monotonic() + self._timeout_seconds
             while True:
                 formats, errors = self._ask(sessions, group)
-                if errors and not formats:
-                    formats = tuple(dict.fromkeys(self._formats_planned(group)))
+                if errors:  # somewhere: what discovery found there counts
+                    formats = tuple(dict.fromkeys((*formats, *self._formats_planned(group))))
                 is_late = self._clock.monotonic() + RETRY_SECONDS >= deadline
                 may_retry = any(isinstance(error, RetryableError) for error in errors)
                 if formats or not may_retry or is_late or self._clock.wait(self._closed, RETRY_SECONDS):

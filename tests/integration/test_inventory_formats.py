@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -146,6 +147,48 @@ def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
     assert finding.clock.waited == [], "nobody is held up for what is known"
     elsewhere = Origin(SourceKind.CLOUDWATCH, account=MEMBER_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
     assert tuple(finding.find(elsewhere)) == (), "a polled group's region is sure"
+
+
+def test_a_look_up_that_hangs_holds_nobody_whose_formats_discovery_knows_for_long(
+    faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 0.5)
+    release = threading.Event()
+
+    def hang(action: str, parameters: dict[str, str]) -> None:
+        if action == QUERY and parameters["region"] != "us-east-1":
+            release.wait(60)
+
+    faulty_aws.fault_of = hang
+    finding = Finding(network)
+    place = LogGroupKey(HOME_ACCOUNT, "us-east-1", LOG_GROUP)
+    known = replace(flow_log("1"), log_format="${srcaddr}")
+    finding.plan = Plan({"1": Choice(known, None, "", "", place)})
+    began = time.monotonic()
+
+    assert tuple(finding.find(HOME)) == (LogFormat(("srcaddr",)),)
+    finding.clock.advance(1)
+    assert tuple(finding.find(HOME)) == (LogFormat(("srcaddr",)),)
+    assert time.monotonic() - began < 50, "it was held until the look-up gave up"
+
+    release.set()
+    (late,) = [thread for thread in threading.enumerate() if thread.name == "formats"]
+    late.join(60)
+    assert tuple(finding.find(HOME)) == (SHOP_FORMAT,), "the fresh answer counts once it is there"
+
+
+def test_where_one_region_does_not_answer_what_discovery_found_there_counts_beside_the_others(
+    faulty_aws: FaultyAws, network: Network
+) -> None:
+    def refuse(action: str, parameters: dict[str, str]) -> Fault | None:
+        return DENIED if action == QUERY and parameters["region"] != "us-east-1" else None
+
+    faulty_aws.fault_of = refuse
+    finding = Finding(network)
+    there = LogGroupKey(HOME_ACCOUNT, "eu-central-1", LOG_GROUP)
+    finding.plan = Plan({"1": Choice(replace(flow_log("1"), log_format="${srcaddr}"), None, "", "", there)})
+
+    assert set(finding.find(HOME)) == {SHOP_FORMAT, LogFormat(("srcaddr",))}
 
 
 def test_threads_that_want_the_same_group_share_one_look_up(faulty_aws: FaultyAws, network: Network) -> None:
