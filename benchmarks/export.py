@@ -9,6 +9,7 @@ thrown away. Beside each figure stands its floor: the octets of the messages cop
 alone (send). The floor has rounds of its own, in turn with the others, and in the same place: after the batch was
 encoded, the same datagrams from a bare socket. Between two of our own batches its calls would empty the caches, and
 sent right after ours its datagrams find an awake receiver.
+The last columns are for comparison with records of another length.
 Times are CPU time of this process, of each batch the best of several rounds, so that neighbours on the machine count as
 little as they can; what the kernel does for a datagram on loopback up to the receiver's queue is in them.
 """
@@ -191,8 +192,11 @@ def main() -> None:
     os.sched_setaffinity(0, {asked.core % (os.cpu_count() or 1)})
     warm_up()
     print(f"load {os.getloadavg()[0]:.1f}")
-    print("                    ns a record: figure / its floor                   datagrams a second   bytes a record")
-    print("format rows profile encode / copy     send / calls  offload / calls      plain   offload    plain  padded")
+    print(f"{'':20}ns a record: figure / its floor{'':19}datagrams a second   bytes a record      ns a byte")
+    print(
+        "format rows profile encode / copy     send / calls  offload / calls      plain   offload    plain  padded "
+        "encode offload"
+    )
     for name, log_format in FORMATS.items():
         for label, family in (("v4", 4), ("v6", 6)):
             pieces = in_batches(pieces_of(log_format, asked.records, family))
@@ -202,7 +206,8 @@ def main() -> None:
                 print(
                     f"{name:6} {label:4} {profile:7} {plain.encode:6.0f} / {plain.copy:4.0f} "
                     f"{plain.send:8.0f} / {plain.kernel:5.0f} {offload.send:8.0f} / {offload.kernel:5.0f} "
-                    f"{plain.datagrams:10,.0f} {offload.datagrams:9,.0f} {plain.size:8.0f} {offload.size:7.0f}",
+                    f"{plain.datagrams:10,.0f} {offload.datagrams:9,.0f} {plain.size:8.0f} {offload.size:7.0f} "
+                    f"{plain.encode / plain.size:6.2f} {offload.send / offload.size:7.2f}",
                     flush=True,
                 )
 
