@@ -125,7 +125,8 @@ def play(account_count: int) -> None:
     errand: Errand = pickle.load(sys.stdin.buffer)
     os.nice(NICENESS)
     accounts = accounts_of(account_count)
-    sessions = cast("Sessions", SimpleNamespace(account_targets=lambda again: accounts, learned=Learned()))  # noqa: ARG005
+    told = SimpleNamespace(account_targets=lambda again: accounts, learned=Learned(), role_faults=())  # noqa: ARG005
+    sessions = cast("Sessions", told)
     keeper = PlayedKeeper(
         sessions, errand.discovery, Assignments(errand.assignments), SystemClock(), folder=errand.folder
     )
