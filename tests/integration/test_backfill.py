@@ -139,7 +139,7 @@ def test_a_second_run_sends_nothing_and_anew_sends_all_again(stage: Stage) -> No
 
 
 def test_killed_in_the_middle_it_goes_on_and_loses_nothing(stage: Stage) -> None:
-    count, chunk = 13_000, 11_500
+    count, chunk = 23_000, 20_500
     stage.bucket.put(f"{PLAIN}/2026/11/20/{name('20261120T0005', 1)}", packed(0, count))
     stage.bucket.put(f"{PLAIN}/2026/11/20/{name('20261120T0010', 2)}", packed(count, count))
     with stage.start(*DAY, "--rate", "8000") as process:
@@ -162,7 +162,7 @@ def test_killed_in_the_middle_it_goes_on_and_loses_nothing(stage: Stage) -> None
 
 
 def test_an_interrupt_ends_it_between_two_chunks_and_nothing_is_sent_twice(stage: Stage) -> None:
-    count = 14_000
+    count = 24_500
     stage.bucket.put(f"{PLAIN}/2026/11/20/{name('20261120T0005', 1)}", packed(0, count))
     with stage.start(*DAY, "--rate", "8000") as process:
         until(lambda: stage.collected.take() > 300, "the first datagrams")
