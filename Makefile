@@ -28,7 +28,7 @@ lint: setup ## format, lint, types, import rules, generated docs
 	@$(BIN) scripts.check
 
 # Two workers; tests with a JVM share one of them, so they run one at a time (tests/conftest.py). A skip is a failure.
-test: lint ## lint and all tests, the real KCL daemon included (10 minutes on two cores)
+test: lint ## lint and all tests, the real KCL daemon included (15 minutes on two cores)
 	@$(PYTEST) -n 2 --dist loadgroup -m "not foreign and not soak"
 
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2, Telegraf …) read what we send
