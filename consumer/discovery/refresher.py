@@ -29,10 +29,8 @@ _RETRY_SECONDS = 120.0
 """When something failed that may pass (throttling, a time-out), everything is read again after so long, then after
 twice as long each time, unless the schedule names an earlier moment: a bad minute does not cost a whole interval."""
 
-Then = Callable[[Refresh, threading.Event], Sequence[Problem]]
-
-
 First = Callable[[threading.Event], None]
+Then = Callable[[Refresh, threading.Event], Sequence[Problem]]
 
 
 def _wait_for_it(stop: threading.Event) -> None:  # noqa: ARG001

@@ -25,13 +25,14 @@ from consumer.errors import Fault
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Origin
 from consumer.model.tally import Tally
+from consumer.select.log_status import NO_ADDRESS_FIELDS
 from consumer.telemetry.reasons import MEANINGS
 
 DEAD_LETTER_LIMIT_BYTES = 1 << 30
 EXIT_INTERRUPTED = 130
 """What shells say of a command that Ctrl-C ended."""
 _NO_FAULTS = frozenset({"control_message", "empty"})
-_UNUSABLE = frozenset({"no_address_fields"})
+_UNUSABLE = frozenset({NO_ADDRESS_FIELDS})
 """Reasons that lines are dropped for and that somebody can mend."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from consumer.discovery.holder import InventoryHolder
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.reading import Problem
-from consumer.discovery.refresher import Refresher
+from consumer.discovery.refresher import First, Refresher, Then
 from consumer.discovery.schedule import Schedule
 from consumer.errors import ConfigurationError, RetryableError
 from consumer.model.inventory import Inventory, empty_inventory
@@ -47,6 +47,12 @@ class PlayedHolder:
         return 0
 
 
+def refresher_of(holder: PlayedHolder, clock: ManualClock, then: Then, *first: First) -> Refresher:
+    """Its schedule names the whole and the half hour."""
+    schedule = Schedule("*/30 * * * *", clock)
+    return Refresher(cast("InventoryHolder", holder), schedule, clock, Metrics(), Health(clock.now), then, *first)
+
+
 def readings_of_an_hour(
     answer: Callable[[float], tuple[Problem, ...]], missed_by_the_survey: tuple[Problem, ...] = ()
 ) -> list[int]:
@@ -60,15 +66,7 @@ def readings_of_an_hour(
             ended.set()
 
     clock.on_wait = look
-    refresher = Refresher(
-        cast("InventoryHolder", holder),
-        Schedule("*/30 * * * *", clock),
-        clock,
-        Metrics(),
-        Health(clock.now),
-        lambda refresh, _: (*refresh.problems, *missed_by_the_survey),
-    )
-    refresher.start(stop)
+    refresher_of(holder, clock, lambda refresh, _: (*refresh.problems, *missed_by_the_survey)).start(stop)
     assert ended.wait(60)
     return holder.read_at
 
@@ -125,16 +123,7 @@ def test_what_must_be_known_before_the_first_reading_is_done_first() -> None:
         done.set()
         return ()
 
-    refresher = Refresher(
-        cast("InventoryHolder", holder),
-        Schedule("*/30 * * * *", clock),
-        clock,
-        Metrics(),
-        Health(clock.now),
-        end,
-        lambda _: steps.append("first"),
-    )
-    refresher.start(stop)
+    refresher_of(holder, clock, end, lambda _: steps.append("first")).start(stop)
 
     assert done.wait(60)
     assert steps == ["first", "reading", "then"]
