@@ -232,15 +232,12 @@ class _Shift:
             (None, Result("unclear", reason, is_over=False, is_faulty=True)) for reason in unclear
         ]
         for notice in announcement.notices:
-            result = self._reader.export(notice, self._process, self._stop, held.is_lost.is_set)
+            result = self._reader.export(notice, self._process, self._stop, lambda: self._hands.is_lost(held))
             with self._changed:
                 self._concurrency.exported(notice.size_bytes or 0, is_throttled=result.outcome == "later")
-            if held.is_lost.is_set():
-                self._hands.release(held, None, "lost")
-                return
             if not result.is_over:
                 failed.append((notice, result))
-                if self._stop.is_set():
+                if self._stop.is_set() or self._hands.is_lost(held):
                     break
         self._decide(held, failed)
 
@@ -249,7 +246,10 @@ class _Shift:
             self._hands.done(held)
             return
         results = [result for _, result in failed]
-        if self._stop.is_set() or all(result.outcome == "interrupted" for result in results):
+        if self._hands.is_lost(held):
+            log.warning("message is lost to others", source=self._name, message=held.message.id)
+            self._hands.release(held, None, "lost")
+        elif self._stop.is_set() or all(result.outcome == "interrupted" for result in results):
             self._hands.release(held, 0, "given_back")
         elif not self._facts.max_receives and self._is_hopeless(held, results):
             self._quarantine(held, failed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from consumer.clock import Clock
 from consumer.errors import VpcflowError
@@ -20,11 +20,11 @@ log = get_logger("s3")
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A message in our hands. `is_lost`: others may have it by now; `renewed_at`: monotonic seconds."""
+    """A message in our hands. `renewed_at`: monotonic seconds; `is_refused`: SQS said that it is not ours any more."""
 
     message: Message
     renewed_at: float
-    is_lost: threading.Event = field(default_factory=threading.Event)
+    is_refused: bool = False
 
 
 class HeldMessages:
@@ -51,6 +51,10 @@ class HeldMessages:
         with self._lock:
             self._held.add(held)
         return held
+
+    def is_lost(self, held: Held) -> bool:
+        """Whether others may have it by now: told by the clock, not only at the next renewal, which may be too late."""
+        return held.is_refused or self._clock.monotonic() - held.renewed_at >= self._visibility_seconds
 
     def done(self, held: Held) -> None:
         """Everything it announced is exported or kept: to be deleted, with others or within a second (`delete`)."""
@@ -114,22 +118,15 @@ class HeldMessages:
     def _renew(self) -> None:
         with self._changing:
             with self._lock:
-                ours = {held.message: held for held in self._held if not held.is_lost.is_set()}
+                ours = {held.message: held for held in self._held if not self.is_lost(held)}
             began = self._clock.monotonic()
-            lost: set[Message] = set()
             try:
-                lost = self._queue.hold(list(ours), self._visibility_seconds)
-                for message in ours.keys() - lost:
-                    ours[message].renewed_at = began
+                refused = self._queue.hold(list(ours), self._visibility_seconds)
             except VpcflowError as error:
                 log.warning("messages were not renewed", source=self._name, reason=str(error))
+                return
         for message, held in ours.items():
-            if message in lost or self._clock.monotonic() - held.renewed_at >= self._visibility_seconds:
-                self._lose(held)
-
-    def _lose(self, held: Held) -> None:
-        with self._lock:
-            if held not in self._held:
-                return  # deleted while it was being renewed
-        log.warning("message is lost to others", source=self._name, message=held.message.id)
-        held.is_lost.set()
+            if message in refused:
+                held.is_refused = True
+            else:
+                held.renewed_at = began

@@ -483,13 +483,14 @@ def test_a_message_lost_in_the_middle_of_its_object_is_read_on_by_whoever_has_it
     storage.trouble = lambda one: Refuse(503, "ServiceUnavailable") if "Visibility" in one.action else None
     agent.start(holding)
     assert holding.reached.wait(WAIT_SECONDS)
+    over_at = time.monotonic() + quick.visibility_seconds  # received before it was reached, so its time is over then
     # The other one would lose it, too, if its renewals were refused as well, or late on a busy machine.
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
     patient = S3Settings(wait_seconds=1, visibility_seconds=60)
     other = ReadingAgent(bucket, tmp_path / "other", moto.endpoint, patient)
     other_exported = Exported()
     other.start(other_exported)
-    until(lambda: len(other_exported.lines) == BIG, "the other agent")
+    until(lambda: len(other_exported.lines) == BIG and time.monotonic() > over_at, "the other agent")
     holding.go_on.set()
     until(lambda: "lost" in agent.heard.messages, "the loss")
     until(bucket.is_drained)

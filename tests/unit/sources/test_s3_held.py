@@ -89,19 +89,14 @@ def test_a_message_given_back_during_a_renewal_ends_up_given_back(hands: Hands) 
     assert hands.queue.held == [("a", VISIBILITY_SECONDS), ("a", 0)]
 
 
-def test_a_message_deleted_during_a_renewal_is_not_lost(hands: Hands) -> None:
+def test_a_message_whose_objects_are_exported_is_deleted_even_if_its_time_is_over(hands: Hands) -> None:
     held = hands.messages.take(message("a"))
-    hands.queue.lost = {"a"}  # what SQS says of a message that is gone
+    hands.clock.advance(VISIBILITY_SECONDS)
+    hands.messages.done(held)
+    hands.messages.delete()
 
-    def delete() -> None:
-        hands.messages.done(held)
-        hands.messages.delete()
-
-    hands.queue.before = delete
-    hands.renew_once()
-
+    assert hands.messages.is_lost(held)
     assert hands.queue.deleted == ["a"]
-    assert not held.is_lost.is_set()
 
 
 def test_a_message_that_sqs_does_not_renew_is_lost_at_once_and_renewed_no_more(hands: Hands) -> None:
@@ -110,11 +105,11 @@ def test_a_message_that_sqs_does_not_renew_is_lost_at_once_and_renewed_no_more(h
     hands.renew_once()
     hands.renew_once()
 
-    assert held.is_lost.is_set()
+    assert hands.messages.is_lost(held)
     assert len(hands.queue.held) == 1
 
 
-def test_a_message_is_lost_when_sqs_did_not_answer_for_as_long_as_it_was_ours(hands: Hands) -> None:
+def test_a_message_is_lost_when_its_time_is_over_whenever_the_next_renewal_comes(hands: Hands) -> None:
     held = hands.messages.take(message("a"))
 
     def fail() -> None:
@@ -123,10 +118,19 @@ def test_a_message_is_lost_when_sqs_did_not_answer_for_as_long_as_it_was_ours(ha
     hands.queue.before = fail
     hands.clock.advance(VISIBILITY_SECONDS - 1)
     hands.renew_once()
-    assert not held.is_lost.is_set()
+    assert not hands.messages.is_lost(held)
     hands.clock.advance(1)
+    assert hands.messages.is_lost(held)
+
+
+def test_a_renewed_message_is_ours_for_a_whole_visibility_more(hands: Hands) -> None:
+    held = hands.messages.take(message("a"))
+    hands.clock.advance(VISIBILITY_SECONDS - 1)
     hands.renew_once()
-    assert held.is_lost.is_set()
+    hands.clock.advance(VISIBILITY_SECONDS - 1)
+    assert not hands.messages.is_lost(held)
+    hands.clock.advance(1)
+    assert hands.messages.is_lost(held)
 
 
 def test_the_rest_is_given_back_at_the_end_and_what_comes_later_too(hands: Hands) -> None:
