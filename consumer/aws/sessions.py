@@ -217,7 +217,8 @@ class Sessions:
     def _account_target(self, access: Access) -> AccountTarget:
         """The regions named in the settings, else the default region and every other one that is enabled."""
         if self._settings.regions:
-            return AccountTarget(access, self._settings.regions, frozenset(self._settings.regions))
+            named = tuple(dict.fromkeys(self._settings.regions))
+            return AccountTarget(access, named, frozenset(named))
         default = self.region
         enabled, problem, may_pass = [], "", False
         try:

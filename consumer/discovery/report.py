@@ -5,9 +5,9 @@ Belongs here: the shape, which others may rely on. Does not: printing (show.py),
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, TypeVar
 
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Access, Role
@@ -15,13 +15,14 @@ from consumer.aws.sessions import Sessions
 from consumer.discovery.arn import Arn
 from consumer.discovery.buckets import Bucket, bucket_of
 from consumer.discovery.coverage import cover_gateways, cover_vpcs
-from consumer.discovery.estate import Part
+from consumer.discovery.estate import Part, TransitGateway, Vpc
 from consumer.discovery.survey import LogGroup, Stream, Survey, group_of
 from consumer.errors import VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.model.plan import FlowLog, Plan
 
 Row = dict[str, Any]
+Thing = TypeVar("Thing", Vpc, TransitGateway)
 
 
 def report(survey: Survey, plan: Plan, inventory: Inventory, sessions: Sessions) -> dict[str, list[Row]]:
@@ -107,29 +108,34 @@ def _regions(survey: Survey, sessions: Sessions) -> Iterator[Row]:
 
 def _vpcs(parts: Sequence[Part], inventory: Inventory, plan: Plan) -> Iterator[Row]:
     covered = cover_vpcs(parts)
-    seen = set()
-    for part in sorted(parts, key=lambda part: part.region):
-        for vpc in sorted(part.vpcs, key=lambda vpc: (vpc.account, vpc.name, vpc.id)):
-            if vpc.id in seen:
-                continue
-            seen.add(vpc.id)
-            number = inventory.vpc_numbers.get(vpc.id.encode(), 0)
-            coverage = covered[vpc.id]
-            yield {
-                "id": vpc.id,
-                "name": vpc.name,
-                "account": vpc.account,
-                "region": part.region,
-                "cidrs": list(vpc.networks),
-                "is_default": vpc.is_default,
-                "exporter_address": str(IPv4Address(int(inventory.vpc_exporters[number]))) if number else None,
-                "logged": coverage.is_logged,
-                "reason": coverage.reason,
-                "flow_logs": list(coverage.flow_logs),
-                "reported": any(plan.choices[name].source for name in coverage.flow_logs),
-                "interfaces": coverage.interface_count,
-                "logged_interfaces": coverage.logged_interface_count,
-            }
+    found = _by_owner((vpc, part) for part in parts for vpc in part.vpcs)
+    for vpc, region in sorted(found, key=lambda one: (one[1], one[0].account, one[0].name, one[0].id)):
+        number = inventory.vpc_numbers.get(vpc.id.encode(), 0)
+        coverage = covered[vpc.id]
+        yield {
+            "id": vpc.id,
+            "name": vpc.name,
+            "account": vpc.account,
+            "region": region,
+            "cidrs": list(vpc.networks),
+            "is_default": vpc.is_default,
+            "exporter_address": str(IPv4Address(int(inventory.vpc_exporters[number]))) if number else None,
+            "logged": coverage.is_logged,
+            "reason": coverage.reason,
+            "flow_logs": list(coverage.flow_logs),
+            "reported": any(plan.choices[name].source for name in coverage.flow_logs),
+            "interfaces": coverage.interface_count,
+            "logged_interfaces": coverage.logged_interface_count,
+        }
+
+
+def _by_owner(seen: Iterable[tuple[Thing, Part]]) -> list[tuple[Thing, str]]:
+    """Each once, with its region. What is shared is seen by several accounts; only its owner's part has the name."""
+    best: dict[str, tuple[Thing, str]] = {}
+    for thing, part in seen:
+        if thing.id not in best or thing.account == part.account:
+            best[thing.id] = (thing, part.region)
+    return list(best.values())
 
 
 def _flow_log(one: FlowLog) -> Row:
@@ -212,8 +218,8 @@ def _bucket(one: Bucket, flow_logs: Sequence[FlowLog]) -> Row:
 def _transit_gateways(parts: Sequence[Part]) -> Iterator[Row]:
     covered = cover_gateways(parts)
     attachments = {one.id: one for part in parts for one in part.attachments}
-    gateways = {one.id: (one, part.region) for part in parts for one in part.transit_gateways}
-    for gateway, region in sorted(gateways.values(), key=lambda pair: (pair[0].account, pair[1], pair[0].id)):
+    gateways = _by_owner((gateway, part) for part in parts for gateway in part.transit_gateways)
+    for gateway, region in sorted(gateways, key=lambda pair: (pair[0].account, pair[1], pair[0].id)):
         yield {
             "id": gateway.id,
             "name": gateway.name,

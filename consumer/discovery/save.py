@@ -6,12 +6,12 @@ there already is never touched, remarks and order included: it may be an edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Table
+from tomlkit.items import AoT, Array, InlineTable, String, Table
 
 from consumer.aws.roles import Role
 from consumer.discovery.arn import Arn
@@ -95,31 +95,44 @@ def add_to(text: str, entries: Sequence[Entry], exporters: Mapping[str, tuple[st
     table = _exporter_table(document)
     for vpc, (address, name) in exporters.items():
         if vpc not in table:
-            table.add(vpc, tomlkit.string(address).comment(name) if name else address)
+            table[vpc] = _with_remark(tomlkit.string(address), "" if isinstance(table, InlineTable) else name)
             added.append(f"exporter address {address} of {vpc}")
     missing += [f"exporter address of {vpc}" for vpc in table if vpc not in exporters]
     return Saved(tomlkit.dumps(document), tuple(added), tuple(missing))
 
 
-def _append(standing: AoT, entry: Entry) -> bool:
-    """Add the entry unless it stands there; true when it was added."""
+def _append(standing: AoT | Array, entry: Entry) -> bool:
+    """Add the entry unless it stands there; true when it was added. Where the user wrote a list of tables in one line,
+    `streams = [{…}]`, it becomes another of them: they hold no remarks."""
     if any(all(str(one.get(name, "")) == value for name, value in entry.identity.items()) for one in standing):
         return False
-    table = tomlkit.table()
-    if entry.remark:
-        table.add(tomlkit.comment(entry.remark))
-    for name, value in (*entry.identity.items(), *entry.further.items()):
-        table.add(name, value)
-    table.add(tomlkit.nl())
+    table: Table | InlineTable
+    if isinstance(standing, Array):
+        table = tomlkit.inline_table()
+        table.update({**entry.identity, **entry.further})
+    else:
+        table = tomlkit.table()
+        if entry.remark:
+            table.add(tomlkit.comment(entry.remark))
+        table.update({**entry.identity, **entry.further})
+        table.add(tomlkit.nl())
     standing.append(table)
     return True
 
 
-def _exporter_table(document: tomlkit.TOMLDocument) -> Table:
+def _exporter_table(document: tomlkit.TOMLDocument) -> MutableMapping[str, Any]:
     discovery = document.setdefault("discovery", tomlkit.table(is_super_table=True))
-    table = discovery.setdefault("exporter_addresses", tomlkit.table())
-    assert isinstance(table, Table), "a table of addresses is written as one"
+    fresh = tomlkit.inline_table() if isinstance(discovery, InlineTable) else tomlkit.table()
+    table: MutableMapping[str, Any] = discovery.setdefault("exporter_addresses", fresh)
     return table
+
+
+def _with_remark(value: String, name: str) -> String:
+    """The value, and beside it the name as one line: a VPC's may hold line breaks, and a remark ends at one."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in name).split())
+    if words:
+        value.comment(words)
+    return value
 
 
 def _words(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 Row = Mapping[str, Any]
 
@@ -37,9 +38,10 @@ def show_problems(report: Mapping[str, Sequence[Row]], console: Console) -> None
 def summary(report: Mapping[str, Sequence[Row]], call_counts: Mapping[str, int], seconds: float) -> str:
     """One line: what there is, and what finding it cost."""
     unlogged = sum(1 for vpc in report["vpcs"] if vpc["logged"] is False and vpc["interfaces"])
+    accounts = len({one["id"] or one["access"] for one in report["accounts"]})
     calls = ", ".join(f"{name.partition(':')[2]} {count}" for name, count in sorted(call_counts.items()))
     return (
-        f"{_counted(len(report['accounts']), 'account')}, "
+        f"{_counted(accounts, 'account')}, "
         f"{_counted(len(report['vpcs']), 'VPC')} ({unlogged} in use and not logged), "
         f"{_counted(len(report['flow_logs']), 'flow log')}, {_counted(len(report['problems']), 'problem')}; "
         f"{_counted(sum(call_counts.values()), 'API call')} in {seconds:.1f} s ({calls})"
@@ -70,8 +72,8 @@ def _tables(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Table]]:
     yield "Transit gateways", _table(("transit gateway", "attachments", "logged"), gateways, whole=("transit gateway",))
 
 
-def _place(one: Row) -> _Text:
-    return _Text(f"[dim]{escape(one['account'])} {escape(one['region'])}[/]")
+def _place(one: Row) -> Text:
+    return Text(f"{one['account']} {one['region']}", style="dim")
 
 
 def _region(one: Row) -> tuple[object, ...]:
@@ -90,7 +92,7 @@ def _transit_gateway(one: Row) -> tuple[object, ...]:
     return _lines(one["id"], one["name"], _place(one)), len(one["attachments"]), logged
 
 
-def _logged(one: Row, *, is_used: bool) -> _Text:
+def _logged(one: Row, *, is_used: bool) -> Text:
     """Red only where something goes unseen: nothing flows in a VPC without interfaces."""
     if one["logged"] and not one.get("reported", True):
         return _good(f"yes, {one['reason']}, but nobody reports it", False)
@@ -98,7 +100,9 @@ def _logged(one: Row, *, is_used: bool) -> _Text:
         return _good(f"yes, {one['reason']}", True)
     if one["logged"] is None:
         return _good(f"unknown: {one['reason']}", False)
-    return _good(f"NO: {one['reason']}", False) if is_used else _Text("[dim]no, and nothing in it uses the network[/]")
+    return (
+        _good(f"NO: {one['reason']}", False) if is_used else Text("no, and nothing in it uses the network", style="dim")
+    )
 
 
 def _flow_log(one: Row, choice: Row) -> tuple[object, ...]:
@@ -128,7 +132,7 @@ def _log_groups(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, .
             f"{subscription['name']} → {subscription['stream'] or subscription['destination']}"
             for subscription in one["subscriptions"]
         )
-        yield _lines(one["name"], _place(one)), _lines(*targets) or "none"
+        yield _lines(one["name"], _place(one)), _lines(*targets) or _plain("none")
 
 
 def _buckets(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, ...]]:
@@ -138,25 +142,36 @@ def _buckets(report: Mapping[str, Sequence[Row]]) -> Iterator[tuple[object, ...]
             yield _lines(one["name"], one["region"]), name, queue["waiting"], len(one["flow_logs"])
 
 
-class _Text(str):
-    """Text that already is markup; all other text in a table comes from AWS and is escaped."""
+_WHOLE_LENGTH = 30
+"""The longest ids (of an attachment, 28) and places (account and region) are shorter."""
 
 
-def _good(text: str, is_good: bool) -> _Text:
-    return _Text(escape(text) if is_good else f"[red]{escape(text)}[/]")
+def _good(text: str, is_good: bool) -> Text:
+    return Text(text, style="" if is_good else "red")
 
 
-def _lines(*parts: object) -> _Text:
+def _lines(*parts: Text | str) -> Text:
     """One below the other, without what is empty."""
-    return _Text("\n".join(part if isinstance(part, _Text) else escape(str(part)) for part in parts if part))
+    return Text("\n").join(part if isinstance(part, Text) else Text(part) for part in parts if part)
 
 
 def _table(
     names: Sequence[str], rows: Iterator[tuple[object, ...]] | map[tuple[object, ...]], whole: Collection[str] = ()
 ) -> Table:
-    """`whole`: columns of what people copy, which are never cut or broken, so that 80 characters a line will do."""
-    columns = (Column(name, no_wrap=name in whole, overflow="fold") for name in names)
+    """`whole`: columns of what people copy, which is never cut or broken, so that 80 characters a line will do. A
+    longer name in them is broken; whole it would leave no room for the other columns."""
+    cells = [tuple(cell if isinstance(cell, Text) else _plain(cell) for cell in row) for row in rows]
+    lines = [[line for cell in column for line in cell.plain.split("\n")] for column in zip(*cells, strict=True)]
+    widths = [max((len(line) for line in column if len(line) <= _WHOLE_LENGTH), default=0) for column in lines]
+    columns = (
+        Column(name, min_width=width if name in whole else None, overflow="fold")
+        for name, width in zip(names, widths or [0] * len(names), strict=True)
+    )
     table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, _Text) else escape("" if cell is None else str(cell)) for cell in row))
+    for row in cells:
+        table.add_row(*row)
     return table
+
+
+def _plain(cell: object) -> Text:
+    return Text("" if cell is None else str(cell))

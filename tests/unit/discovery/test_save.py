@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
 from consumer.discovery.save import HEADER, Entry, add_to
 
 STREAM = Entry(
@@ -60,3 +62,32 @@ def test_what_is_gone_stays_in_the_file_and_is_named() -> None:
 
     assert saved.missing == ("streams flow/eu-west-1", "exporter address of vpc-1")
     assert len(tomllib.loads(saved.text)["streams"]) == 2
+
+
+def test_a_name_of_several_lines_is_one_remark() -> None:
+    saved = add_to("", [], {"vpc-1": ("198.18.0.1", "shop\n[agent]\x07\u2028x")})
+
+    assert saved.text.rstrip().endswith('vpc-1 = "198.18.0.1" # shop [agent] x')
+    assert list(tomllib.loads(saved.text)) == ["discovery"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "streams = []\n",
+        'streams = [{name = "flow", region = "us-east-1"}]\n',
+        "discovery.exporter_addresses = {}\n",
+        'discovery = {exporter_addresses = {vpc-0 = "192.0.2.1"}}\n',
+        "discovery = {enabled = true}\n",
+        "discovery.enabled = true\n",
+    ],
+)
+def test_a_file_that_is_written_in_another_way_stays_one_that_reads(text: str) -> None:
+    saved = add_to(text, [STREAM, GROUP], EXPORTERS)
+    before, settings = tomllib.loads(text), tomllib.loads(saved.text)
+
+    assert settings["streams"][-1] == {**STREAM.identity, **STREAM.further}
+    assert settings["streams"][:-1] == before.get("streams", [])
+    assert settings["discovery"]["exporter_addresses"]["vpc-1"] == "198.18.0.1"
+    assert settings["discovery"].get("enabled") == before.get("discovery", {}).get("enabled")
+    assert add_to(saved.text, [STREAM, GROUP], EXPORTERS).text == saved.text
