@@ -44,6 +44,8 @@ _LATER = frozenset(
 )
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound)
 _OUR_BUG = (boto.ParamValidationError, boto.OperationNotPageableError, boto.UnknownServiceError)
+MAX_WORDS = 300
+"""Characters kept of what AWS, or something in between, says; its own messages are shorter."""
 _SESSION_OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
@@ -74,14 +76,20 @@ def translated(
         return credentials_fault(str(error), target.access)
     if isinstance(error, _OUR_BUG):
         return ProtocolError(f"{operation.action}: {error}")
-    return RetryableError(f"{operation.action} in {target.label()}: {error}")
+    return RetryableError(f"{operation.action} in {target.label()}: {_one_line(str(error))}")
+
+
+def _one_line(text: str) -> str:
+    """As it fits into a line of a log or a table: what something in between answers may be a whole page."""
+    words = " ".join(text.split())
+    return words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"
 
 
 def _from_answer(
     error: boto.ClientError, operation: Operation, target: Target, resource: str, partition: str
 ) -> VpcflowError:
     answer = error.response.get("Error", {})
-    code, message = answer.get("Code", ""), answer.get("Message", "")
+    code, message = answer.get("Code", ""), _one_line(answer.get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code.removeprefix("Client.") in _DENIED:
         return PermissionDeniedError(operation.action, operation.feature, operation.policy_line(resource, partition))

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def renew_ranges(url: str, folder: Path, now: float) -> None:
         fetch_ranges(url, folder)
         os.utime(kept, (now, now))
         missed.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # the last: an answer that breaks off, a URL with a space
         get_logger("inventory").warning("AWS's address ranges were not fetched", url=url, reason=str(error))
         with suppress(OSError):  # on a full disk it is tried again at the next reading
             folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,8 @@ def _is_younger(file: Path, seconds: float, now: float) -> bool:
 
 
 def fetch_ranges(url: str, folder: Path) -> None:
-    """Fetch the file into `folder`, where `kept_ranges` finds it. Blocks; OSError or ValueError when it is not had."""
+    """Fetch the file into `folder`, where `kept_ranges` finds it. Blocks; OSError, ValueError or HTTPException when it
+    is not had."""
     with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
         content: bytes = answer.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

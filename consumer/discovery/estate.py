@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.discovery.estate_routes import (
     ElasticAddress,
@@ -200,8 +200,8 @@ class Part:
 
 
 def vpcs_in(raw: VpcTypeDef) -> Iterator[Vpc]:
-    associated = [block["CidrBlock"] for block in raw.get("CidrBlockAssociationSet", ())]
-    associated += [block["Ipv6CidrBlock"] for block in raw.get("Ipv6CidrBlockAssociationSet", ())]
+    associated = [one["CidrBlock"] for one in raw.get("CidrBlockAssociationSet", ()) if _is_held(one, "CidrBlockState")]
+    associated += _ipv6_blocks(raw)
     networks = (raw.get("CidrBlock", ""), *associated)
     tags = _tags(raw.get("Tags"))
     is_default = raw.get("IsDefault", False)
@@ -209,8 +209,7 @@ def vpcs_in(raw: VpcTypeDef) -> Iterator[Vpc]:
 
 
 def subnets_in(raw: SubnetTypeDef) -> Iterator[Subnet]:
-    ipv6 = [block["Ipv6CidrBlock"] for block in raw.get("Ipv6CidrBlockAssociationSet", ())]
-    networks = _distinct((raw.get("CidrBlock", ""), *ipv6))
+    networks = _distinct((raw.get("CidrBlock", ""), *_ipv6_blocks(raw)))
     tags = _tags(raw.get("Tags"))
     yield Subnet(
         id=raw["SubnetId"],
@@ -335,6 +334,16 @@ def _peer(raw: VpcPeeringConnectionVpcInfoTypeDef) -> Peer:
     networks = [raw.get("CidrBlock", ""), *(one.get("CidrBlock", "") for one in raw.get("CidrBlockSet", ()))]
     networks += [one.get("Ipv6CidrBlock", "") for one in raw.get("Ipv6CidrBlockSet", ())]
     return Peer(raw["VpcId"], raw.get("OwnerId", ""), raw.get("Region", ""), _distinct(networks))
+
+
+def _ipv6_blocks(raw: VpcTypeDef | SubnetTypeDef) -> list[str]:
+    blocks = raw.get("Ipv6CidrBlockAssociationSet", ())
+    return [one["Ipv6CidrBlock"] for one in blocks if _is_held(one, "Ipv6CidrBlockState")]
+
+
+def _is_held(association: Mapping[str, Any], state: str) -> bool:
+    """Not one that is gone or never came: EC2 goes on listing them, and the block may be another VPC's by now."""
+    return association.get(state, {}).get("State") not in ("disassociated", "failed")
 
 
 def _tags(raw: Iterable[TagTypeDef] | None) -> dict[str, str]:

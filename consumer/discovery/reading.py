@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from consumer.aws import operations
@@ -41,6 +42,12 @@ class Problem:
     def of(cls, target: str, error: VpcflowError, kept_from: float = 0.0) -> Problem:
         """What an error means for what it is about."""
         return cls(target, str(error), kept_from, isinstance(error, RetryableError))
+
+    def reason_and_age(self) -> str:
+        """The reason, and how old is what is used instead."""
+        if not self.kept_from:
+            return self.reason
+        return f"{self.reason}; it stays as it was at {datetime.fromtimestamp(self.kept_from, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 Read = Callable[[Any], Iterator[Any]]

@@ -158,12 +158,13 @@ class Refresher:
         self._show(now)
         self._metrics.gauge("vpcflow_inventory_problems").set(len(refresh.problems))
         for problem in refresh.problems:
-            self._log.warning("inventory incomplete", target=problem.target, reason=problem.reason)
+            self._log.warning("inventory incomplete", target=problem.target, reason=problem.reason_and_age())
+        known = f"{now.interfaces.row_count - 1} interfaces known{self._ranges()}"
         if refresh.problems:
-            words = "; ".join(f"{problem.target}: {problem.reason}" for problem in refresh.problems[:3])
-            self._health.set("inventory", "waiting", f"{len(refresh.problems)} could not be read: {words}")
+            words = "; ".join(f"{problem.target}: {problem.reason_and_age()}" for problem in refresh.problems[:3])
+            self._health.set("inventory", "waiting", f"{len(refresh.problems)} could not be read: {words}; {known}")
         else:
-            self._health.set("inventory", "ok", f"{now.interfaces.row_count - 1} interfaces known{self._ranges()}")
+            self._health.set("inventory", "ok", known)
 
     def _ranges(self) -> str:
         made_at = self._holder.ranges_made_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import botocore.exceptions as boto
 import pytest
+from botocore.parsers import ResponseParserError
 
 from consumer.aws.faults import translated
 from consumer.aws.operations import DESCRIBE_NAT_GATEWAYS, DESCRIBE_SUBSCRIPTION_FILTERS, DESCRIBE_VPCS
@@ -82,6 +83,19 @@ def test_what_a_call_was_about_is_named_and_botocores_frame_is_not() -> None:
         "logs:DescribeSubscriptionFilters refused: ResourceNotFoundException: because (own/us-east-1, /vpc/flow)"
     )
     assert busy == "logs:DescribeSubscriptionFilters in own/us-east-1, /vpc/flow: Throttling: because"
+
+
+def test_a_page_that_something_in_between_answers_is_one_short_line() -> None:
+    page = "<html>\n<title>Blocked</title>\n" + "<p>\n" * 1000
+    answered = boto.ClientError(
+        {"Error": {"Code": "403", "Message": page}, "ResponseMetadata": {"HTTPStatusCode": 403}},  # type: ignore[typeddict-item]
+        "DescribeVpcs",
+    )
+    for error in (answered, ResponseParserError(page)):
+        text = str(translated(error, DESCRIBE_VPCS, OWN))
+        assert "Blocked" in text
+        assert "\n" not in text
+        assert len(text) < 500
 
 
 def test_a_denials_policy_line_can_be_pasted_as_it_is() -> None:

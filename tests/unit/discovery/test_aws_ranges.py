@@ -82,6 +82,9 @@ def url() -> Iterator[str]:
         def do_GET(self) -> None:
             body = content(("3.5.0.0/19", "S3", "us-east-1")) if self.path == "/new" else b"<html>"
             self.send_response(200)
+            if self.path == "/cut":
+                self.send_header("Transfer-Encoding", "chunked")
+                body = b"ffff\r\n{"
             self.end_headers()
             self.wfile.write(body)
 
@@ -145,6 +148,16 @@ def test_a_fetch_that_fails_is_said_and_tried_again_an_hour_later(
     renew_ranges(f"{url}/new", tmp_path / "state", 1_000_000.0 + 3_600)
     assert [one.service for one in kept_ranges(tmp_path / "state").ranges] == ["S3"]
     assert ranges_problem(tmp_path / "state") == ""
+
+
+@pytest.mark.parametrize("page", ["cut", "with a space"])
+def test_an_answer_that_breaks_off_or_a_url_that_is_none_is_a_fetch_that_failed(
+    page: str, url: str, tmp_path: Path
+) -> None:
+    renew_ranges(f"{url}/{page}", tmp_path, 1_000_000.0)
+
+    assert ranges_problem(tmp_path) != ""
+    assert kept_ranges(tmp_path) == shipped_ranges()
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(url: str, tmp_path: Path) -> None:

@@ -13,13 +13,20 @@ TAGS = [{"Key": "Name", "Value": "shop"}, {"Key": "owner", "Value": "web team"}]
 READ_TAGS = {"Name": "shop", "owner": "web team"}
 
 
-def test_a_vpc_has_every_associated_network_once() -> None:
+def test_a_vpc_has_every_associated_network_once_and_none_that_is_gone() -> None:
     raw: Any = {
         "VpcId": "vpc-1",
         "OwnerId": "111111111111",
         "CidrBlock": "10.0.0.0/16",
-        "CidrBlockAssociationSet": [{"CidrBlock": "10.0.0.0/16"}, {"CidrBlock": "100.64.0.0/16"}],
-        "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2600:1f18::/56"}],
+        "CidrBlockAssociationSet": [
+            {"CidrBlock": "10.0.0.0/16", "CidrBlockState": {"State": "associated"}},
+            {"CidrBlock": "100.64.0.0/16", "CidrBlockState": {"State": "associating"}},
+            {"CidrBlock": "10.9.0.0/16", "CidrBlockState": {"State": "disassociated"}},
+        ],
+        "Ipv6CidrBlockAssociationSet": [
+            {"Ipv6CidrBlock": "2600:1f18::/56"},
+            {"Ipv6CidrBlock": "2600:1f19::/56", "Ipv6CidrBlockState": {"State": "disassociated"}},
+        ],
         "Tags": TAGS,
     }
 
@@ -32,7 +39,10 @@ def test_a_subnet_without_ipv4_and_without_tags_is_read() -> None:
         "SubnetId": "subnet-1",
         "VpcId": "vpc-1",
         "AvailabilityZoneId": "use1-az1",
-        "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2600:1f18::/64"}],
+        "Ipv6CidrBlockAssociationSet": [
+            {"Ipv6CidrBlock": "2600:1f18::/64"},
+            {"Ipv6CidrBlock": "2600:1f19::/64", "Ipv6CidrBlockState": {"State": "failed"}},
+        ],
     }
 
     assert list(estate.subnets_in(raw)) == [Subnet("subnet-1", "", "vpc-1", "use1-az1", ("2600:1f18::/64",))]

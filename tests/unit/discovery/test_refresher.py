@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -91,6 +92,27 @@ def test_the_next_bad_minute_begins_with_the_shortest_pause_again() -> None:
     found = readings_of_an_hour(lambda at: (THROTTLED,) if at < 200 or 1700 < at < 1850 else ())
 
     assert found == [0, 120, 360, 1800, 1920, 3600]
+
+
+def test_health_says_how_old_is_what_is_used_in_place_of_what_failed_and_the_age_of_aws_ranges() -> None:
+    clock, stop, was_read = ManualClock(HOUR * 400_000.0), threading.Event(), threading.Event()
+    holder = PlayedHolder(clock, lambda _: (replace(DENIED, kept_from=HOUR * 399_999.0),))
+    holder.ranges_made_at = HOUR * 399_990.0
+    health, metrics = Health(clock.now), Metrics()
+
+    def then(refresh: Refresh, _: threading.Event) -> tuple[Problem, ...]:
+        was_read.set()
+        return refresh.problems
+
+    schedule = Schedule("*/30 * * * *", clock)
+    Refresher(cast("InventoryHolder", holder), schedule, clock, metrics, health, then).start(stop)
+    assert was_read.wait(60)
+    stop.set()
+
+    condition = health.snapshot()["inventory"]
+    assert condition.state == "waiting"
+    assert "ec2:DescribeVpcs denied; it stays as it was at 2015-08-19 15:00 UTC" in condition.reason
+    assert "AWS's address ranges of 2015-08-19" in condition.reason
 
 
 def test_what_only_a_person_can_mend_is_not_asked_for_again_and_again() -> None:
