@@ -15,6 +15,7 @@ import ipaddress
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def read_names(files: Sequence[str]) -> tuple[NamedNetwork, ...]:
             reason = getattr(error, "strerror", None) or str(error)
             faults.append(Fault(_KEY, str(file), reason, "name a UTF-8 file you can read"))
             continue
-        entries = _csv_entries(file, text, faults) if file.suffix == ".csv" else _toml_entries(file, text, faults)
+        entries = (
+            _csv_entries(file, text, faults) if file.suffix.lower() == ".csv" else _toml_entries(file, text, faults)
+        )
         for line, entry in entries:
             one = _entry(entry, f"{file} {line}", faults)
             if one is None:
@@ -72,18 +75,26 @@ def read_names(files: Sequence[str]) -> tuple[NamedNetwork, ...]:
 
 
 def _csv_entries(file: Path, text: str, faults: list[Fault]) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    unknown = [name for name in reader.fieldnames or () if name not in FIELDS]
-    if unknown or "cidr" not in (reader.fieldnames or ()):
-        problem = f"there is no column {unknown[0]!r}" if unknown else "the header line names no column `cidr`"
-        faults.append(Fault(_KEY, f"{file} line 1", problem, f"known here: {', '.join(FIELDS)}"))
-        return
-    for entry in reader:
-        line = f"line {reader.line_num}"
-        if None in entry:
-            faults.append(Fault(_KEY, f"{file} {line}", "more values than columns", "put texts with commas in quotes"))
-        else:
-            yield line, {key: value or "" for key, value in entry.items()}
+    # Strict, or a quote that nobody closes makes one name of all lines that follow.
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
+    try:
+        names = [name.strip().lower() for name in next(reader, ())]
+        unknown = [name for name in names if name not in FIELDS]
+        if unknown or "cidr" not in names:
+            problem = f"there is no column {unknown[0]!r}" if unknown else "the header line names no column `cidr`"
+            hint = f"known here, with commas in between: {', '.join(FIELDS)}"
+            faults.append(Fault(_KEY, f"{file} line 1", problem, hint))
+            return
+        for values in filter(any, reader):  # a spreadsheet leaves lines of commas
+            line = f"line {reader.line_num}"
+            if len(values) > len(names):
+                hint = "put texts with commas in quotes"
+                faults.append(Fault(_KEY, f"{file} {line}", "more values than columns", hint))
+            else:
+                yield line, dict(zip_longest(names, values, fillvalue=""))
+    except csv.Error as error:
+        hint = 'close every quote, and write "" for one inside'
+        faults.append(Fault(_KEY, f"{file} line {reader.line_num}", f"not CSV: {error}", hint))
 
 
 def _toml_entries(file: Path, text: str, faults: list[Fault]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -119,8 +130,10 @@ def _entry(entry: dict[str, Any], place: str, faults: list[Fault]) -> NamedNetwo
     if wrong:
         faults.append(Fault(_KEY, place, f"{wrong[0]} is not a text", 'put it in quotes: "…"'))
         return None
-    words = {key: value.strip() for key, value in entry.items()}
+    words = {key: " ".join(value.split()) for key, value in entry.items()}
     try:
+        if "%" in words.get("cidr", ""):
+            raise ValueError(f"{words['cidr']!r} names a link of one host")
         words["cidr"] = str(ipaddress.ip_network(words.get("cidr", "")))
     except ValueError as error:
         faults.append(Fault(_KEY, place, f"cidr: {error}", "write it like 10.20.0.0/16 or 192.0.2.7"))

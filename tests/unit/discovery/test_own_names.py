@@ -37,6 +37,13 @@ def test_toml_and_csv_say_the_same(tmp_path: Path) -> None:
     )
 
 
+def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
+    text = '\ufeffCIDR , Site,name\r\n10.0.0.0/8,"Köln, ""Süd""\r\nHaus 2"\r\n,,\r\n\r\n'
+    (tmp_path / "names.CSV").write_bytes(text.encode())
+
+    assert read_names([str(tmp_path / "names.CSV")]) == (NamedNetwork("10.0.0.0/8", site='Köln, "Süd" Haus 2'),)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line", "words"),
     [
@@ -51,10 +58,13 @@ def test_toml_and_csv_say_the_same(tmp_path: Path) -> None:
         ("a.csv", "cidr,site\n10.0.0.0/8,a,b\n", "line 2", "more values"),
         ("a.csv", "network,site\n10.0.0.0/8,a\n", "line 1", "network"),
         ("a.csv", "cidr,site\n10.0.0.0/8,a\n10.0.0.0/8,b\n", "line 3", "named before"),
+        ("a.csv", 'cidr,site\n10.0.0.0/8,"a\n10.1.0.0/16,b\n', "line 3", "not CSV"),
+        ("a.csv", 'cidr,site\n10.0.0.0/8,"a\n' + "x" * 140_000, "line 3", "not CSV"),
+        ("a.csv", "cidr,site\nfe80::1%eth0,a\n", "line 2", "link of one host"),
     ],
     ids=[
         "host bits", "unknown field", "empty", "number", "not toml", "other toml", "bad address", "too many values",
-        "no cidr", "twice",
+        "no cidr", "twice", "open quote", "long open quote", "zone",
     ],
 )  # fmt: skip
 def test_a_fault_names_file_and_line(tmp_path: Path, name: str, text: str, line: str, words: str) -> None:
