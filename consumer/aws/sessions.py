@@ -147,8 +147,19 @@ class Sessions:
         with self._identity_lock:  # threads that need it at once ask once
             accounts = self.learned.accounts
             if access not in accounts:
-                accounts[access] = str(self.call(GET_CALLER_IDENTITY, Target(access, self.region))["Account"])
+                home = Target(access, self._home_region(access))
+                accounts[access] = str(self.call(GET_CALLER_IDENTITY, home)["Account"])
             return accounts[access]
+
+    def _home_region(self, access: Access) -> str:
+        """Where an account is asked who it is and which regions it has: the region its profile names, which may be of
+        another partition than ours, else the default region."""
+        if isinstance(access, Profile):
+            with _configuration_faults(access):
+                named = self._session(access).get_scoped_config().get("region")
+            if named:
+                return str(named)
+        return self.region
 
     def targets_of(self, account: str, region: str) -> list[Target]:
         """As whom an account can be read in a region, first choice first; empty when nobody of ours is that account.
@@ -217,9 +228,9 @@ class Sessions:
     def _account_target(self, access: Access) -> AccountTarget:
         """The regions named in the settings, else the default region and every other one that is enabled."""
         if self._settings.regions:
-            named = tuple(dict.fromkeys(self._settings.regions))
+            named = self._named_regions(access)
             return AccountTarget(access, named, frozenset(named))
-        default = self.region
+        default = self._home_region(access)
         enabled, problem, may_pass = [], "", False
         try:
             found = self.call(DESCRIBE_REGIONS, Target(access, default))["Regions"]
@@ -230,6 +241,15 @@ class Sessions:
             problem, may_pass = f"only the default region is read: {error}", isinstance(error, RetryableError)
         regions = tuple(dict.fromkeys([default, *sorted(enabled)]))
         return AccountTarget(access, regions, frozenset({default}), problem, may_pass)
+
+    def _named_regions(self, access: Access) -> tuple[str, ...]:
+        """Those of the settings; of several partitions those of the account's own, for no key opens two."""
+        named = tuple(dict.fromkeys(self._settings.regions))
+        partitions = {region: self._partition(region) for region in named}
+        if len(set(partitions.values())) < 2:
+            return named
+        home = self._partition(self._home_region(access))
+        return tuple(region for region in named if partitions[region] in (home, "*")) or named
 
     def _warn(self, text: str) -> None:
         if text not in self.learned.warned:

@@ -202,3 +202,31 @@ def test_a_user_without_a_home_has_no_files_in_it(monkeypatch: pytest.MonkeyPatc
     assert exposure(Path("~/.aws/credentials")) == ""
     with pytest.raises(ConfigurationError, match="home"):
         read_lines(Path("~/roles"))
+
+
+def test_a_profile_of_another_partition_is_asked_in_its_own_region_and_has_its_own_regions(
+    aws: FaultyAws, moto: MotoServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(
+        member_section("default", "222222222222", moto)
+        + member_section("china", "333333333333", moto, region="cn-north-1")
+    )
+    file.chmod(0o400)
+    asked: list[str] = []
+
+    def note(action: str, parameters: dict[str, str]) -> None:
+        if action == "GetCallerIdentity":
+            asked.append(parameters["region"])
+
+    aws.fault_of = note
+    regions = ("us-east-1", "cn-north-1", "eu-west-1")
+    settings = AwsSettings(credentials_file=str(file), region="us-east-1", regions=regions, attempts=1)
+
+    assert [one.regions for one in Sessions(settings).account_targets()] == [
+        ("us-east-1", "eu-west-1"),
+        ("cn-north-1",),
+    ]
+    assert asked == ["cn-north-1", "us-east-1"]
+    everywhere = Sessions(settings.model_copy(update={"regions": ()})).account_targets()
+    assert [one.regions[0] for one in everywhere] == ["us-east-1", "cn-north-1"], "where enabled ones are asked for"
