@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -44,10 +45,22 @@ def answers(command: Callable[P, int | None]) -> Callable[P, None]:
             sys.exit(130)
         except BrokenPipeError:
             # The reader went away (`vpcflow elements | head`): not our fault, and nothing more to say.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             sys.exit(0)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            _forget_output()
+            where = f" ({error.filename})" if error.filename else ""
+            click.echo(f"vpcflow: {error.strerror}{where}: what was to be written is not complete", err=True)
+            sys.exit(EXIT_FINDINGS)
 
     return run
+
+
+def _forget_output() -> None:
+    """Whatever is still to be written to standard output goes nowhere; at exit it would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_piped(as_json: bool = False) -> bool:
