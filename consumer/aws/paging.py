@@ -15,7 +15,7 @@ from consumer.aws.faults import FOREIGN_ERRORS
 from consumer.aws.operations import Operation
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
-from consumer.errors import SessionOverError
+from consumer.errors import RefusedError, SessionOverError
 
 
 def items(sessions: Sessions, operation: Operation, target: Target, **parameters: Any) -> Iterator[Any]:
@@ -31,6 +31,8 @@ def items(sessions: Sessions, operation: Operation, target: Target, **parameters
         pages = _pages(sessions, operation, target, parameters)  # with new keys
         begun = []
     for page in chain(begun, pages):
+        if operation.items not in page:  # an answer of something in between; "nothing there" would let go of what is
+            raise RefusedError(operation.action, "UnknownShape", f"the answer holds no {operation.items}")
         yield from page[operation.items]
 
 

@@ -179,13 +179,24 @@ class FormatFinder:
 
     @staticmethod
     def _targets(sessions: Sessions, group: Group) -> list[Target]:
-        """Where the group can be: in its own account if we may read that, in its region if that is known."""
-        accounts = sessions.account_targets()
-        accesses = [account.access for account in accounts]
-        if group.account:
-            accesses = [access for access in accesses if sessions.account(access) == group.account]
-        regions = (group.region,) if group.is_region_sure else (group.region, *accounts[0].regions)
-        return [Target(access, region) for access in accesses for region in dict.fromkeys(regions) if region]
+        """Where the group can be: in its own account if we may read that, in its region if that is known.
+
+        Who cannot say which account they are (a profile whose keys are gone) is passed over where others can.
+        """
+        targets: list[Target] = []
+        failure: VpcflowError | None = None
+        for one in sessions.account_targets():
+            try:
+                if group.account and sessions.account(one.access) != group.account:
+                    continue
+            except VpcflowError as error:
+                failure = error
+                continue
+            regions = (group.region,) if group.is_region_sure else (group.region, *one.regions)
+            targets += [Target(one.access, region) for region in dict.fromkeys(regions) if region]
+        if failure and not targets:
+            raise failure
+        return targets
 
     def _formats_at(self, sessions: Sessions, target: Target, log_group: str) -> Iterator[LogFormat]:
         by_group = [{"Name": "log-group-name", "Values": [log_group]}]

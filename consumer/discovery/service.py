@@ -99,7 +99,8 @@ RULES = (
     Rule("Redshift", requester=r"amazon-redshift"),
     Rule("EC2", is_instance=True),
     Rule("EFA", types=_types("efa", "efa-only")),
-    Rule("AWS-managed ({requester})", is_managed=True),
+    Rule("AWS-managed ({requester})", requester=r".", is_managed=True),
+    Rule("AWS-managed", is_managed=True),
 )  # fmt: skip
 """Order matters: a load balancer's description beats its type, because it carries the name; an instance comes last
 of the named ones, because services attach their interfaces to instances of their own."""

@@ -198,19 +198,24 @@ class Surveyor:
             why = str(error) if denied else f"{operations.DESCRIBE_ACCOUNT_POLICIES.action} was not answered"
             old = self._policies.get(place, _Policies())
             return _Policies(old.subscriptions, why)
-        found = []
-        for raw in answer.get("accountPolicies", ()):
-            document = orjson.loads(raw["policyDocument"])
-            destination = document["DestinationArn"]
-            subscription = Subscription(
-                raw["policyName"],
-                destination,
-                self._stream_behind(destination),
-                document.get("FilterPattern", "").strip(),
-                is_accounts=True,
+        try:
+            return _Policies(tuple(map(self._account_policy, answer.get("accountPolicies", ()))))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return _Policies(
+                unread=f"{operations.DESCRIBE_ACCOUNT_POLICIES.action} says what is not known here: {error}"
             )
-            found.append((subscription, excluded_groups(raw.get("selectionCriteria", ""))))
-        return _Policies(tuple(found))
+
+    def _account_policy(self, raw: Mapping[str, Any]) -> tuple[Subscription, frozenset[str]]:
+        """The subscription, and the log groups it leaves out."""
+        document = orjson.loads(raw["policyDocument"])
+        subscription = Subscription(
+            raw["policyName"],
+            document["DestinationArn"],
+            self._stream_behind(document["DestinationArn"]),
+            document.get("FilterPattern", "").strip(),
+            is_accounts=True,
+        )
+        return subscription, excluded_groups(raw.get("selectionCriteria", ""))
 
     def _stream_behind(self, destination: str) -> str:
         """ARN of the stream, also behind a destination of another account where we may look there."""

@@ -127,6 +127,15 @@ def test_a_denial_is_unknown_at_once_and_counted(faulty_aws: FaultyAws, network:
     assert finding.clock.waited == []
 
 
+def test_who_cannot_say_whose_they_are_hides_no_others_formats(faulty_aws: FaultyAws, network: Network) -> None:
+    faulty_aws.fault_of = lambda action, _: DENIED if action == "GetCallerIdentity" else None
+
+    assert tuple(Finding(network).find(MEMBER)) == (DEFAULT_FORMAT,)
+    lost = Finding(network)
+    assert tuple(lost.find(HOME)) == ()
+    assert lost.find.error_counts == {"PermissionDeniedError": 1}, "where nobody can be asked, it says why"
+
+
 @pytest.mark.parametrize("fault", [DENIED, THROTTLED])
 def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
     faulty_aws: FaultyAws, network: Network, fault: Fault

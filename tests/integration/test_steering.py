@@ -210,6 +210,15 @@ def test_a_subscription_of_the_whole_account_is_found(scene: Scene) -> None:
     ]
 
 
+def test_a_policy_of_an_account_that_nobody_can_read_costs_itself_only(scene: Scene) -> None:
+    scene.make_flow_log()
+    scene.aws.answer_of = {"DescribeAccountPolicies": b'{"accountPolicies":[{"policyDocument":"{}"}]}'}.get
+
+    (reason,) = scene.discover().values()
+
+    assert "logs:DescribeAccountPolicies says what is not known here" in reason
+
+
 def test_a_restarted_agent_plans_by_what_the_last_run_found_and_the_first_reading_corrects_it(scene: Scene) -> None:
     kept, gone = scene.make_flow_log("/kept"), scene.make_flow_log("/gone")
     scene.subscribe("kept", "/kept")

@@ -119,6 +119,21 @@ def test_throttling_in_the_middle_keeps_what_was_known(ours: Sessions, stub: Stu
     assert [problem.kept_from for problem in problems] == [1.0]
 
 
+def test_an_answer_without_its_list_is_no_empty_list(ours: Sessions, stub: Stubber) -> None:
+    """As a proxy's page is, read as XML."""
+    vpc = {"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}
+    answer(stub, describe_vpcs={"Vpcs": [vpc]})
+    old, _ = read_part(ours, HERE, None, 1.0)
+    answer(stub, describe_vpcs={})
+    part, problems = read_part(ours, HERE, old, 2.0)
+
+    assert part is not None
+    assert [one.id for one in part.vpcs] == ["vpc-1"]
+    assert [problem.reason for problem in problems] == [
+        "ec2:DescribeVpcs refused: UnknownShape: the answer holds no Vpcs"
+    ]
+
+
 def test_a_regional_nat_gateway_is_one_without_interfaces(ours: Sessions, stub: Stubber) -> None:
     gateway = {
         "NatGatewayId": "nat-1",

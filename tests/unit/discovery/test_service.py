@@ -79,6 +79,7 @@ FIXTURES: tuple[tuple[str, dict[str, object]], ...] = (
     ("EC2", {"instance_id": "i-0123", "type": "efa"}),
     ("EFA", {"type": "efa-only"}),
     ("AWS-managed (727180483921)", {"requester": "727180483921", "is_managed": True}),
+    ("AWS-managed", {"is_managed": True}),
     ("", {"description": "made by hand"}),
 )
 
