@@ -145,13 +145,22 @@ class EmulatedAws:
 _RUN_MOTO = "import sys; from moto.server import main; sys.exit(main(sys.argv[1:]))"
 
 
+_reserved: list[socket.socket] = []
+"""Bound and not listening: whoever asks the kernel for any port is given another one (see `free_ports`)."""
+
+
 def free_ports(count: int) -> list[int]:
-    """`count` different loopback TCP ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
+    """`count` different loopback TCP ports, kept for servers of this process's making as long as it lives.
+
+    A server takes seconds to start, and somebody else could have been given its port meanwhile. Linux lets a server
+    with SO_REUSEADDR (all of these) listen where such a socket is bound and does not listen itself.
+    """
+    sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
-        each.close()
-    return ports
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.bind(("127.0.0.1", 0))
+    _reserved.extend(sockets)
+    return [int(each.getsockname()[1]) for each in sockets]
 
 
 def _accepts(port: int) -> bool:
