@@ -106,8 +106,8 @@ def test_a_message_is_not_deleted_before_its_last_delivery_is_exported(make: Mak
     bucket.put(key(1), packed(0, BIG))
     agent.start(holding)
     assert holding.reached.wait(WAIT_SECONDS)
-    until(lambda: bucket.left() == (0, 1), "the deletion of the test event")
-    assert agent.heard.messages == ["deleted"]
+    until(lambda: agent.heard.messages == ["deleted"], "the deletion of the test event")
+    assert bucket.left() == (0, 1)
     holding.go_on.set()
     until(bucket.is_drained)
     assert exported.numbers() == list(range(BIG))
@@ -402,7 +402,7 @@ def test_a_key_of_kms_that_is_denied_is_one_state_with_its_arn(make: Make, stora
     (refusal,) = agent.heard.refusals
     assert refusal.component == f"key {arn}"
     assert "kms:Decrypt" in refusal.reason
-    assert bucket.left()[0] + bucket.left()[1] == 1
+    assert sum(bucket.left()) == 1
 
 
 @pytest.mark.parametrize("may_list", [True, False], ids=["may-list", "may-not-list"])
