@@ -68,7 +68,7 @@ class Pair:
 
     def may_repeat(self, position: float) -> set[int]:
         """Flows that arrived after the margin before a position: what an agent that takes over reads again."""
-        return {number for number, at in self.group.put_at.items() if at > position - MARGIN_SECONDS}
+        return {number for number, at in list(self.group.put_at.items()) if at > position - MARGIN_SECONDS}
 
     def _component(self, agent: PollingAgent) -> dict[str, str]:
         components = agent.health().get("components", {}) if agent.process.poll() is None else {}

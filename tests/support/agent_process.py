@@ -17,6 +17,9 @@ from typing import Any, Self
 
 from consumer.demo.emulators import free_ports
 
+_ANSWER_SECONDS = 60
+"""Of its telemetry; nobody who listens there takes a tenth of it, and a test that got no answer fails."""
+
 
 class AgentProcess:
     """Runs from `__enter__` to `__exit__`, which ends it the hard way unless the test did.
@@ -102,7 +105,7 @@ class AgentProcess:
     def health(self) -> dict[str, Any]:
         """What /health says; empty while nobody answers."""
         try:
-            with urllib.request.urlopen(self.url("/health"), timeout=5) as answer:
+            with urllib.request.urlopen(self.url("/health"), timeout=_ANSWER_SECONDS) as answer:
                 content: dict[str, Any] = json.load(answer)
         except urllib.error.HTTPError as refused:
             content = json.load(refused)
@@ -113,7 +116,7 @@ class AgentProcess:
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics by its name with labels, as Prometheus writes it; empty while nobody answers."""
         try:
-            with urllib.request.urlopen(self.url("/metrics"), timeout=5) as answer:
+            with urllib.request.urlopen(self.url("/metrics"), timeout=_ANSWER_SECONDS) as answer:
                 text = answer.read().decode()
         except OSError:
             return {}

@@ -94,7 +94,7 @@ class FlowCollector:
 
     def repeats(self) -> int:
         """Flows that came more often than once."""
-        return sum(count - 1 for count in self.arrived.values())
+        return sum(count - 1 for count in list(self.arrived.values()))  # at once: flows may be arriving
 
     def _run(self) -> None:
         while not self._stop.is_set():
