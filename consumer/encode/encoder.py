@@ -21,6 +21,7 @@ from consumer.encode.limits import check_message_size, smallest_message_size
 from consumer.encode.mapping import MAPPING
 from consumer.encode.meanings import DIRECTIONS, VERDICTS, Meanings
 from consumer.encode.names import NO_BLOBS, Blobs, NameStore, Reference
+from consumer.encode.octets import MARGIN_BYTES
 from consumer.encode.plan import FormatPlan, build_plan
 from consumer.encode.settings import EncodingSettings
 from consumer.encode.slabs import Slab, Slabs
@@ -31,6 +32,8 @@ from consumer.model.messages import MessageBatch
 _PLANS_KEPT = 64
 _UNSEEN_AT_ONCE = 1024
 _NO_ROWS = np.zeros(1, dtype=np.int64)
+_FIXED_BYTES = 8 + sum(line.element.size for line in MAPPING if not line.element.is_variable)
+"""Of a record: no layout has a longer fixed part, and the last store of a field goes beyond it."""
 
 
 @dataclass(slots=True)
@@ -101,7 +104,9 @@ class Encoder:
         self._unseen = np.zeros(_UNSEEN_AT_ONCE, dtype=np.uint64)
         self._counts = np.zeros(sorting.KEY_COUNT, dtype=np.int64)
         self._nexts = np.zeros(sorting.KEY_COUNT, dtype=np.int64)
-        self._strings = np.zeros((len(MAPPING), 2), dtype=np.uint64)
+        self._fixed = np.zeros(records.BLOCK_ROWS * _FIXED_BYTES + MARGIN_BYTES, dtype=np.uint8)
+        self._strings = np.zeros((len(MAPPING), records.BLOCK_ROWS, 2), dtype=np.uint64)
+        self._totals = np.zeros(records.BLOCK_ROWS, dtype=np.uint64)
         self._keys = self._ordered = np.zeros(0, dtype=np.int64)
         self._slabs = Slabs()
 
@@ -166,7 +171,7 @@ class Encoder:
 
     def _new_output(self, rows: int, message_limit: int) -> _Output:
         """Each record may need a message of its own, so room for that is taken; memory never touched costs nothing."""
-        slab, begin = self._slabs.take(_rounded(rows) * self._settings.message_size + records.MARGIN_BYTES)
+        slab, begin = self._slabs.take(_rounded(rows) * self._settings.message_size + MARGIN_BYTES)
         message_size = min(self._settings.message_size, max(message_limit, self._smallest))
         return _Output(message_size, slab, begin, begin, np.empty((2, rows + 1), dtype=np.int64))
 
@@ -207,9 +212,10 @@ class Encoder:
             layout.family, layout.steps, layout.bounds, layout.nulls, np.uint64(layout.fixed_size),
             vocabulary.arena, vocabulary.starts, vocabulary.sizes,
             names.arena, names.places, name_bases, other_rows, others.arena, others.places,
-            self._strings, np.uint64(layout.template_id), np.uint64(domain), np.uint64(message_size),
-            output.slab, np.uint64(output.position), np.uint64(output.begin), output.messages, output.message_count,
-            output.record_count,
+            self._fixed, self._strings, self._totals,
+            np.uint64(layout.template_id), np.uint64(domain), np.uint64(message_size),
+            output.slab, np.uint64(output.position), np.uint64(output.begin),
+            output.messages, output.message_count, output.record_count,
         )  # fmt: skip
         output.position = int(position)
         output.record_count += len(rows)

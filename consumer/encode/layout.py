@@ -56,7 +56,8 @@ class Layout:
     """How one template's records are written.
 
     `steps`: uint64[s, 4], by Place; those of place p are `steps[bounds[p]:bounds[p + 1]]`. A step: source word; offset
-    in the record; left shift in bits (ADDRESS: size in bytes); null bit (NULLABLE) or number of the reference (NAME).
+    in the record; left shift in bits; null bit (NULLABLE) or number of the reference (NAME). Of the addresses only
+    those of IPv6 are steps of their own: an IPv4 address is a word.
     `nulls`: uint64[k, 2], for each NULLABLE step what stands for null and the largest number that fits.
     `family`: 4, 6, or 0 when no address is known. `fixed_size`: bytes before the first string. `elements`: in the order
     of the wire. `smallest_message_size`: bytes that hold the template record (it cannot be split), and a record whose
@@ -126,8 +127,8 @@ def build_layout(lines: Iterable[Selected], key: TemplateKey, slot: int, setting
     references: list[str] = []
     offset = 0
     for item in used:
-        line, size = item.line, item.line.element.size
-        if line.place is Place.NAME:
+        line, size, place = item.line, item.line.element.size, item.line.place
+        if place is Place.NAME:
             if line.reference in references:
                 continue  # all names of one reference are one blob, so one step
             references.append(line.reference)
@@ -135,9 +136,12 @@ def build_layout(lines: Iterable[Selected], key: TemplateKey, slot: int, setting
         elif line.element.is_variable:
             steps.append((item.word, 0, 0, 0))
         else:
-            steps.append((item.word, offset, size if line.place is Place.ADDRESS else 64 - 8 * size, item.null_bit))
+            word = item.word
+            if place is Place.ADDRESS and line.family == 4:
+                place, word = Place.WORD, word + 1  # the low half of the address
+            steps.append((word, offset, 64 - 8 * min(size, 8), item.null_bit))
             offset += size
-        places.append(line.place)
+        places.append(place)
     template_id = key.template_id(slot)
     template = template_record(template_id, elements, settings.private_enterprise_number)
     string_count = sum(element.is_variable for element in elements)

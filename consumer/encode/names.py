@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from consumer.encode.records import MARGIN_BYTES
+from consumer.encode.octets import MARGIN_BYTES
 from consumer.model.compiling import KERNEL
 from consumer.model.flow_batch import Rows
 from consumer.model.inventory import EntityTable
