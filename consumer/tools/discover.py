@@ -6,6 +6,7 @@ Belongs here: joining settings, AWS and the discovery room for this command. Doe
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -84,9 +85,7 @@ def _save(file: Path, survey: Survey, inventory: Inventory, sessions: Sessions) 
     try:
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         saved = add_to(text, entries_of(survey, own_account), exporters)
-        temporary = file.with_name(f".{file.name}.new")
-        temporary.write_text(saved.text, encoding="utf-8")
-        temporary.replace(file)
+        _replace(file.resolve(), saved.text)
     except OSError as error:
         fault = Fault("--save", str(file), error.strerror or str(error), "name a file you may write")
         raise ConfigurationError([fault]) from error
@@ -95,6 +94,15 @@ def _save(file: Path, survey: Survey, inventory: Inventory, sessions: Sessions) 
             [Fault("--save", str(file), f"not TOML: {error}", "mend the line it names")]
         ) from error
     return saved
+
+
+def _replace(file: Path, text: str) -> None:
+    """All of it or nothing. Who may read it stays as it was: it can hold external ids of roles."""
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    if file.exists():
+        shutil.copymode(file, temporary)
+    temporary.replace(file)
 
 
 def _say_saved(file: Path, saved: Saved, console: Console, *, is_complete: bool) -> None:

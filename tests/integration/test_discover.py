@@ -195,6 +195,19 @@ def test_what_is_saved_can_be_edited_and_is_obeyed_at_the_next_run(
     assert [one["exporter_address"] for one in report["vpcs"] if one["id"] == estate.bare_vpc] == ["192.0.2.77"]
 
 
+def test_what_was_saved_stays_where_it_is_and_as_private_as_it_was(aws: FaultyAws, tmp_path: Path) -> None:
+    saved, link = tmp_path / "etc" / "discovered.toml", tmp_path / "discovered.toml"
+    saved.parent.mkdir()
+    saved.touch(0o600)
+    link.symlink_to(saved)
+
+    discover("--save", str(link), *WITH_MEMBER)
+
+    assert link.is_symlink()
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert "[[streams]]" in saved.read_text()
+
+
 def test_the_saved_file_is_a_configuration_that_the_agent_includes(aws: FaultyAws, tmp_path: Path) -> None:
     discover("--json", "--save", str(tmp_path / "discovered.toml"), *TWO_REGIONS)
     config = tmp_path / "vpcflow.toml"
