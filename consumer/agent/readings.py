@@ -128,7 +128,7 @@ class Known:
 
     def access(self, account: str) -> Access:
         """As whom this account's log groups are asked."""
-        return next((target.access for target, part in self.survey.parts.items() if part.account == account), None)
+        return self.survey.access(account)
 
     def _stream_key(self, via: str) -> str:
         """The key of the task that reads a stream."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from consumer.aws import operations
 from consumer.aws.operations import Feature
-from consumer.aws.roles import Access, Target
+from consumer.aws.roles import Target
 from consumer.aws.sessions import Asked, Sessions
 from consumer.clock import Clock
 from consumer.discovery.arn import Arn
@@ -141,27 +141,25 @@ class AccessCheck:
 
     def _try_log_groups(self, survey: Survey, plan: Plan) -> frozenset[str]:
         """Groups that the plan polls, or would if their stream failed; returns the names of the former."""
-        accesses = _accesses(survey)
         groups: dict[LogGroupKey, bool] = {}
         for choice in plan.choices.values():
             is_polled = choice.source is SourceKind.CLOUDWATCH
             if choice.group is not None and (is_polled or choice.may_be_polled):
                 groups[choice.group] = groups.get(choice.group, False) or is_polled
         for group in groups:
-            target = Target(accesses.get(group.account), group.region)
+            target = Target(survey.access(group.account), group.region)
             try_log_group(self._sessions, target, group.name, self._clock.now())
         return frozenset(group.name for group, is_polled in groups.items() if is_polled)
 
     def _try_buckets(self, survey: Survey, plan: Plan) -> None:
         """The buckets that the plan would read, and their queues."""
-        accesses = _accesses(survey)
         buckets = {one.name: one for one in survey.buckets}
         for choice in plan.choices.values():
             bucket = buckets.pop(choice.via, None) if choice.source is SourceKind.S3 else None
             queue = bucket.queue_for(choice.flow_log) if bucket else None
             arn = Arn.parse(queue.arn) if queue else None
             if bucket and queue and arn:
-                access = accesses.get(arn.account)
+                access = survey.access(arn.account)
                 try_queue(self._sessions, Target(access, arn.region), queue)
                 try_objects(self._sessions, Target(access, bucket.region), choice.flow_log)
 
@@ -203,11 +201,6 @@ class AccessCheck:
             return self._sessions.account(target.access)
         except VpcflowError:
             return target.label().partition("/")[0]
-
-
-def _accesses(survey: Survey) -> dict[str, Access]:
-    """As whom each account is asked."""
-    return {part.account: target.access for target, part in survey.parts.items()}
 
 
 def _missing_member(fault: Fault) -> Finding:

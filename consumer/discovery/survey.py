@@ -92,6 +92,10 @@ class Survey:
     buckets: tuple[Bucket, ...]
     problems: tuple[Problem, ...]
 
+    def access(self, account: str) -> Access:
+        """As whom an account is asked: the first who read it; ourselves where nobody did."""
+        return next((target.access for target, part in self.parts.items() if part.account == account), None)
+
 
 def group_of(flow_log: FlowLog) -> LogGroup | None:
     """The log group a flow log writes into, without its subscriptions; another account's when the ARN says so."""

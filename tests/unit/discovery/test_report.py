@@ -70,3 +70,12 @@ def test_no_name_hides_a_column_or_changes(name: str) -> None:
     assert "NO: no flow log" in line
     assert all(word in text for word in name.split() if len(word) <= 30)
     assert "\\\\" not in text
+
+
+def test_of_two_who_read_an_account_the_first_asks_for_all_of_it() -> None:
+    second = Role(f"arn:aws:iam::{PARTICIPANT}:role/second")
+    part = replace(OWNERS, account=PARTICIPANT)
+    survey = Survey({Target(ROLE, REGION): part, Target(second, REGION): part}, (), (), (), (), ())
+
+    assert survey.access(PARTICIPANT) == ROLE
+    assert survey.access(ACCOUNT) is None
