@@ -55,7 +55,10 @@ def read_sealed(file: Path, kind: int, schema: int) -> memoryview | None:
             whole = memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+    except OSError as error:  # it may be whole, and another user's
+        log.warning("a kept file cannot be read", file=str(file), reason=error.strerror)
+        return None
+    except ValueError as error:  # an empty file cannot be mapped
         _set_aside(file, str(error))
         return None
     if len(whole) < _HEADER.size:

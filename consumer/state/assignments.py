@@ -28,7 +28,8 @@ class Assignments:
     """Mutable, one thread at a time. `path` None = remembered for this process only (replay, tests).
 
     The file is read at first use and written in one transaction per `assign`; a file that is not a database is set
-    aside and begun anew. A disk that cannot be written is said in the log and tried again at the next `assign`.
+    aside and begun anew, one that cannot be opened is left alone. A disk that cannot be written is said in the log and
+    tried again at the next `assign`.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -97,6 +98,10 @@ class Assignments:
             return
         try:
             rows = self._read(self.path)
+        except (sqlite3.OperationalError, OSError) as error:
+            # Locked, somebody else's, no room: it may be whole. Hashes stand in, and nothing of them is written there.
+            self._log.error("assigned numbers cannot be read now", file=str(self.path), reason=str(error))
+            return
         except sqlite3.DatabaseError as error:
             aside = self.path.with_name(self.path.name + ".corrupt")
             self._log.error("assigned numbers are unreadable, begun anew", file=str(aside), reason=str(error))
@@ -115,7 +120,7 @@ class Assignments:
             return database.execute("SELECT kind, key, number, seen_day FROM assignment").fetchall()
 
     def _save(self) -> None:
-        if self.path is None or not self._unsaved:
+        if self.path is None or not self._unsaved or not self._is_loaded:
             return
         gone = [place for place in self._unsaved if place[1] not in self._numbers.get(place[0], {})]
         kept = [

@@ -6,6 +6,7 @@ Belongs here: joining settings, AWS and the discovery room for this command. Doe
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -36,8 +37,7 @@ from consumer.telemetry.logs import set_up_logs
 
 def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_json: bool, save: Path | None) -> int:
     """0 when at least one account and region was read, 1 when none was. Raises ConfigurationError."""
-    also = (save,) if save is not None and save.exists() else ()
-    settings = options.settings(environment, also)
+    settings = options.settings(environment, _standing(save) if save is not None else ())
     started = time.monotonic()
     set_up_logs("error")  # to stderr: stdout is the answer's; what may only be wrong is a problem of the answer
     sessions = Sessions(settings.aws)
@@ -67,9 +67,18 @@ def run_discover(options: AccessOptions, environment: Mapping[str, str], *, as_j
 
 
 def _assignments(settings: Settings) -> Assignments:
-    """The agent's kept numbers where there are any; else this run's own, which mostly are the same (a hash)."""
+    """The agent's kept numbers where there are any that we may read; else this run's own, which mostly are the same (a
+    hash)."""
     file = settings.agent.state_folder / "assignments.sqlite"
-    return Assignments(file if file.exists() else None)
+    return Assignments(file if os.access(file, os.R_OK) else None)
+
+
+def _standing(save: Path) -> tuple[Path, ...]:
+    """The file if it is there. That it cannot be written is told before minutes are spent on reading."""
+    if not os.access(save.resolve().parent, os.W_OK | os.X_OK):
+        problem = "its folder is not there, or not yours to write in"
+        raise ConfigurationError([Fault("--save", str(save), problem, "name a file you may write")])
+    return (save,) if save.exists() else ()
 
 
 def _save(file: Path, survey: Survey, inventory: Inventory, sessions: Sessions) -> Saved:

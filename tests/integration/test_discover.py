@@ -208,6 +208,19 @@ def test_what_was_saved_stays_where_it_is_and_as_private_as_it_was(aws: FaultyAw
     assert "[[streams]]" in saved.read_text()
 
 
+def test_a_place_to_save_that_is_none_is_told_before_anything_is_read(aws: FaultyAws, tmp_path: Path) -> None:
+    assert "its folder is not there" in discover("--save", str(tmp_path / "none" / "x.toml"), code=2).output
+    assert not aws.calls
+
+
+def test_the_state_folder_of_somebody_else_is_no_matter(aws: FaultyAws, tmp_path: Path) -> None:
+    """As an agent's is, where a person looks. A name that is too long refuses even root, as a mode does others."""
+    config = tmp_path / "vpcflow.toml"
+    config.write_text(f'[agent]\nstate_folder = "{tmp_path}/{"x" * 300}"\n[aws]\nregions = ["us-east-1"]\n')
+
+    assert len(found("-c", str(config))["accounts"]) == 1
+
+
 def test_the_saved_file_is_a_configuration_that_the_agent_includes(aws: FaultyAws, tmp_path: Path) -> None:
     discover("--json", "--save", str(tmp_path / "discovered.toml"), *TWO_REGIONS)
     config = tmp_path / "vpcflow.toml"

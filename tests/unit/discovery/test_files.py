@@ -229,6 +229,8 @@ def test_a_file_of_another_schema_is_neither_used_nor_destroyed(tmp_path: Path) 
     write_sealed(file, 1, 7, [b"content"])
 
     assert read_sealed(file, 1, 8) is None
+    assert read_sealed(file.parent, 1, 7) is None
+    assert file.parent.is_dir(), "what cannot be opened is not set aside"
     assert bytes(read_sealed(file, 1, 7) or b"") == b"content"
 
 

@@ -107,6 +107,21 @@ def test_a_file_that_is_no_database_is_set_aside_and_begun_anew(tmp_path: Path) 
     assert (tmp_path / "assignments.sqlite.corrupt").read_bytes().startswith(b"not a database")
 
 
+def test_a_file_that_cannot_be_opened_is_left_alone_and_hashes_stand_in(tmp_path: Path) -> None:
+    path = tmp_path / "assignments.sqlite"
+    path.mkdir()
+    assignments = Assignments(path)
+
+    given = assignments.assign("if_index", ["a"], low=1, high=HIGH, now=0.0)
+
+    assert given == Assignments(None).assign("if_index", ["a"], low=1, high=HIGH, now=0.0)
+    assert list(tmp_path.iterdir()) == [path], "nothing was set aside"
+    path.rmdir()
+    assignments.assign("if_index", [], low=1, high=HIGH, now=0.0)
+    assert Assignments(path).assign("if_index", ["a"], low=1, high=HIGH, now=0.0) == given
+    assert path.is_file()
+
+
 def test_a_place_that_cannot_be_written_is_tried_again_and_breaks_nothing(tmp_path: Path) -> None:
     path = tmp_path / "assignments.sqlite"
     assignments = Assignments(path)
