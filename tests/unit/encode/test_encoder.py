@@ -157,6 +157,25 @@ def test_a_new_inventory_gives_new_names_at_once() -> None:
         assert record[PEN, 1101] == name.encode()
 
 
+def test_names_first_met_in_the_middle_of_a_batch_cost_and_repeat_no_record() -> None:
+    count = 300
+    encoder = _encoder()
+    endpoints = table_of("endpoint", [{"name": "known"}, {"name": "n" * 60}, {"name": "m" * 90}])
+    flows = [{**(FLOW_IPV6 if number % 2 else FLOW), "srcport": number} for number in range(count)]
+    batch = batch_of(V2, flows)
+    expected = [1] * count
+    for new in ({}, {210: 2}, {250: 3, 251: 3}):
+        for number, row in new.items():
+            expected[number] = row
+        joined = joined_of(count, [{"source": row} for row in expected], endpoints=endpoints)
+        records = records_of(encoder.encode(batch, all_rows(batch), joined, 1))
+        names = {int.from_bytes(record[0, 7], "big"): record[PEN, 1101] for record in records}
+        assert len(records) == len(names) == count
+        assert [names[number] for number in range(count)] == [
+            (b"known", b"n" * 60, b"m" * 90)[row - 1] for row in expected
+        ]
+
+
 def test_a_batch_of_messages_stays_what_it_is_when_the_next_one_is_made() -> None:
     encoder = _encoder()
     batch = batch_of(V2, [FLOW, FLOW_IPV6])
