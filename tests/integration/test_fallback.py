@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from tests.support.estate import Estate, kill, wait_until
 from tests.support.flow_agent import FlowAgent, FlowCollector, agent_id
 from tests.support.two_ways import TwoWays
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(900)]
 
-LONG_SECONDS = 150.0
+LONG_SECONDS = 300.0
 FAILOVER_SECONDS, INTERVAL_SECONDS = 3, 1
 _numbers = itertools.count(1)
 
@@ -77,9 +76,13 @@ def test_polling_takes_over_from_a_dead_daemon_and_from_a_broken_subscription_an
         a_dead_daemon_is_replaced(agent, estate, java, flows, collector, group)
         by_stream(agent)
         a_broken_subscription_is_found(agent, flows, collector)
-        metrics = urllib.request.urlopen(agent.url("/metrics"), timeout=5).read().decode()
-        assert f'vpcflow_source_switches_total{{log_group="{ACCOUNT}/{REGION}/{group}",to="polling"}}' in metrics
-        assert f'vpcflow_polled_for_stream{{log_group="{ACCOUNT}/{REGION}/{group}"}} 0.0' in metrics
+        label = f'log_group="{ACCOUNT}/{REGION}/{group}"'
+        wait_until(
+            lambda: agent.metrics().get(f"vpcflow_polled_for_stream{{{label}}}") == 0,
+            "the metric says so",
+            LONG_SECONDS,
+        )
+        assert f'vpcflow_source_switches_total{{{label},to="polling"}}' in agent.metrics()
         assert agent.log().count('"event":"source switched"') == len(modes(agent.health()))
         assert "leases are not known" not in agent.log()
     assert collector.repeats() == 0
@@ -104,7 +107,7 @@ def a_dead_daemon_is_replaced(
     assert "polled in place of stream" in condition["reason"]
     java.unblock()
     back_at = time.time()
-    wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+    wait_until(lambda: modes(agent.health())[-1:] == ["stream"], "Kinesis reports again", LONG_SECONDS)
     print(f"back to Kinesis {time.time() - back_at:.1f} s after the daemon may start again")
     assert set(modes(agent.health())[before:]) == {"polling", "returning", "leaving", "stream"}
     everything_arrives(flows, collector)
@@ -114,12 +117,16 @@ def a_broken_subscription_is_found(agent: FlowAgent, flows: TwoWays, collector: 
     before = len(modes(agent.health()))
     flows.is_subscribed = False
     broken_at = time.time()
-    wait_until(lambda: modes(agent.health())[before:] == ["polling"], "it is found", LONG_SECONDS)
+
+    def reasons() -> list[str]:
+        """Why it was polled since; on a machine that stands still, also because the daemon did."""
+        return [one["reason"] for one in agent.health().get("switches", [])[before:] if one["after"] == "polling"]
+
+    wait_until(lambda: "its subscription brings nothing" in " ".join(reasons()), "it is found", LONG_SECONDS)
     print(f"\nfound and switched {time.time() - broken_at:.1f} s after it broke")
-    assert "its subscription brings nothing" in agent.health()["switches"][before]["reason"]
     everything_arrives(flows, collector)
     flows.is_subscribed = True
-    wait_until(lambda: modes(agent.health())[-1] == "stream", "Kinesis reports again", LONG_SECONDS)
+    wait_until(lambda: modes(agent.health())[-1:] == ["stream"], "Kinesis reports again", LONG_SECONDS)
     everything_arrives(flows, collector)
 
 
