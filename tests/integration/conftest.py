@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAws]
 def aws(emulators: EmulatedAws) -> EmulatedAws:
     """Without what earlier tests left in moto: an agent that discovers would read their flow logs, too."""
     forget = urllib.request.Request(f"{emulators.moto_endpoint}/moto-api/reset", method="POST")
-    with urllib.request.urlopen(forget, timeout=30):
+    with urllib.request.urlopen(forget, timeout=180):
         return emulators
 
 
@@ -78,4 +79,14 @@ def faulty_aws(moto: MotoServer, network: Network, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        before = set(threading.enumerate())
         yield endpoint
+        _wait_for_the_rest(before)
+
+
+def _wait_for_the_rest(before: set[threading.Thread]) -> None:
+    """Threads that a test gave up on, a look-up that hung, say: they would ask the next test's endpoint, and be counted
+    there. Those of the endpoint itself live as long as its connections."""
+    for thread in set(threading.enumerate()) - before:
+        if "process_request_thread" not in thread.name:
+            thread.join(60)
