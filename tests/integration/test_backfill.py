@@ -26,6 +26,7 @@ from tests.support.commands import Answer, run_command
 from tests.support.emulated_estate import MotoServer
 from tests.support.flow_bucket import ACCOUNT, HEADER, REGION, FlowBucket, lines, packed
 from tests.support.parquet_files import parquet_object
+from tests.support.udp import take_all
 
 PEN = 32473
 PLAIN = f"AWSLogs/{ACCOUNT}/vpcflowlogs/{REGION}"
@@ -50,8 +51,7 @@ class Collected:
 
     def numbers(self) -> Counter[int]:
         """How often each record came, by its byte count, which names it; once nobody sends any more."""
-        while found := self.listener.take(0.3):
-            self.datagrams += found
+        self.datagrams += take_all(self.listener)
         sessions: dict[Any, CollectingProcess] = {}
         numbers: Counter[int] = Counter()
         for data, sender in self.datagrams:
@@ -162,7 +162,7 @@ def test_killed_in_the_middle_it_goes_on_and_loses_nothing(stage: Stage) -> None
 
 
 def test_an_interrupt_ends_it_between_two_chunks_and_nothing_is_sent_twice(stage: Stage) -> None:
-    count = 24_500
+    count = 61_500  # three chunks: seven seconds from the first datagrams to where the last one begins
     stage.bucket.put(f"{PLAIN}/2026/11/20/{name('20261120T0005', 1)}", packed(0, count))
     with stage.start(*DAY, "--rate", "8000") as process:
         until(lambda: stage.collected.take() > 300, "the first datagrams")

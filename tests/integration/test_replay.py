@@ -24,6 +24,7 @@ from consumer.export.settings import Destination
 from consumer.model.log_format import LogFormat
 from tests.support.commands import Answer, run_command
 from tests.support.parquet_files import parquet_object
+from tests.support.udp import take_all
 
 PEN = 32473
 GOOD = "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 {port} 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
@@ -46,12 +47,11 @@ class Collected:
         """Everything that has arrived until now."""
         process = CollectingProcess(known_elements(PEN))
         found = []
-        while datagrams := self.listener.take(0.3):
-            for data, sender in datagrams:
-                received = process.read(data, sender)
-                assert not received.problems
-                assert not received.lost
-                found += [flow for record in received.records if (flow := read_flow(record.values))]
+        for data, sender in take_all(self.listener):
+            received = process.read(data, sender)
+            assert not received.problems
+            assert not received.lost
+            found += [flow for record in received.records if (flow := read_flow(record.values))]
         return found
 
 
@@ -72,7 +72,7 @@ def replay_within(memory_mb: int, *arguments: str | Path) -> Answer:
     done = subprocess.run(
         [sys.executable, "-m", "consumer.cli", "replay", *map(str, arguments)],
         capture_output=True,
-        timeout=110,
+        timeout=500,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, limit),
     )

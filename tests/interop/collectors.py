@@ -25,7 +25,7 @@ from scripts.collectors import SEARCH_PATH, TOOLS
 from tests.interop.flows import ENTERPRISE_STRINGS, PEN, Expected
 from tests.interop.replaying import wait_until
 from tests.support.pcap import write_capture
-from tests.support.udp import unused_port
+from tests.support.udp import receive_queue, unused_port
 
 Seen = dict[str, Any]
 
@@ -122,13 +122,13 @@ class ForeignCollector(ABC):
     def stop(self, *, after_everything: bool = True) -> None:
         """Let it read what waits in its socket, then end it the way that makes it write its files.
 
-        `after_everything`: nothing more is being sent to it.
+        `after_everything`: nothing more is being sent to it. Else it ends at a moment at which nothing waits there.
         """
         if self._process is None:
             return
         try:
+            wait_until(f"{self.name} to read its socket", lambda: not receive_queue(self.port))
             if after_everything:
-                wait_until(f"{self.name} to read its socket", lambda: not receive_queue(self.port))
                 self.settle()
             self._process.send_signal(self.stop_signal)
             self._process.wait(_STOP_SECONDS)
@@ -148,16 +148,6 @@ class ForeignCollector(ABC):
     def flush(self) -> None:
         """Wait for what it still writes after its main process ended."""
         return
-
-
-def receive_queue(port: int) -> int | None:
-    """Bytes waiting in the socket bound to `port`, IPv4 or IPv6; None when there is none (/proc/net/udp, udp6)."""
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            words = line.split()
-            if int(words[1].partition(":")[2], 16) == port:
-                return int(words[4].partition(":")[2], 16)
-    return None
 
 
 class Nfcapd(ForeignCollector):

@@ -28,7 +28,7 @@ from consumer.telemetry.probe import ask
 from scripts.image import private_buildah
 from tests.support.agent_process import catches_sigterm
 from tests.support.estate import wait_until
-from tests.support.udp import unused_port
+from tests.support.udp import take_all, unused_port
 
 pytestmark = [pytest.mark.foreign, pytest.mark.timeout(1800)]
 
@@ -236,11 +236,10 @@ def flows(listener: Listener) -> list[str]:
     """Source addresses of the flows that came, one each."""
     process = CollectingProcess(known_elements(DOCUMENTATION_ENTERPRISE_NUMBER))
     found = []
-    while datagrams := listener.take(0.3):
-        for data, sender in datagrams:
-            received = process.read(data, sender)
-            assert not received.problems
-            found += [flow.source for record in received.records if (flow := read_flow(record.values))]
+    for data, sender in take_all(listener):
+        received = process.read(data, sender)
+        assert not received.problems
+        found += [flow.source for record in received.records if (flow := read_flow(record.values))]
     return found
 
 

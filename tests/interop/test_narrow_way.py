@@ -106,7 +106,7 @@ def test_a_way_that_gets_narrower_under_way_neither_loses_nor_repeats_a_flow(fam
     content = lines(_FLOWS)
     with narrow_way(_DELAY_SECONDS) as way:
         with _replaying(way, family, content, tmp_path, 2000) as arrived:
-            wait_until("records to flow", lambda: arrived.take() > 300)
+            wait_until("records to flow", lambda: arrived.take() > 30)
             way.narrow(_NARROW[family])
         _assert_each_once(way, arrived, content)
 

@@ -7,9 +7,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from consumer.collect.listen import Datagram, Listener
 from consumer.model.messages import MessageBatch
 
 TEMPLATE_ID = 300
@@ -112,6 +114,27 @@ def receiver(host: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
         yield opened
     finally:
         opened.close()
+
+
+def receive_queue(port: int) -> int | None:
+    """Bytes waiting in the socket bound to `port`, IPv4 or IPv6; None when there is none (/proc/net/udp, udp6)."""
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+            words = line.split()
+            if int(words[1].partition(":")[2], 16) == port:
+                return int(words[4].partition(":")[2], 16)
+    return None
+
+
+def take_all(listener: Listener) -> list[Datagram]:
+    """All that is there once nobody sends any more: also what its thread has not read yet."""
+    found: list[Datagram] = []
+    while True:
+        waits = receive_queue(listener.port)
+        some = listener.take(0.3)
+        found += some
+        if not some and not waits:
+            return found
 
 
 def unused_port(host: str = "127.0.0.1") -> int:
