@@ -33,7 +33,7 @@ test: lint ## lint and all tests, the real KCL daemon included (15 minutes on tw
 
 interop: setup ## collectors nobody here wrote (tshark, nfdump, pmacct, goflow2, Telegraf …) read what we send
 	@$(BIN) scripts.collectors
-	@$(PYTEST) -m "foreign and not soak" --timeout 300
+	@$(PYTEST) -m "foreign and not soak" --timeout 900
 
 image: setup ## the container image, with docker, podman or buildah; TARGET=agent|parquet|demo, BASE=another base image
 	@$(BIN) scripts.image $(if $(TARGET),--target $(TARGET)) $(if $(BASE),--base $(BASE))

@@ -27,7 +27,7 @@ from consumer.kcl.tether import tethered
 ACCOUNT = "123456789012"
 """moto's account. A 12-digit access key makes kinesis-local use the same one (it takes the key for the account)."""
 REGION = "us-east-1"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 _PRELOAD = Path(__file__).with_name("kinesis_local_preload.cjs")
 

@@ -21,7 +21,7 @@ from tests.support.flow_agent import FlowCollector
 from tests.support.polling_agent import REGION, PolledGroup, PollingAgent
 from tests.support.steady import Steady
 
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 """At least three times what was seen with eight busy programs on two cores."""
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.estate import wait_until
+
 DEMO = [sys.executable, "-m", "consumer.cli", "demo"]
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_every_flow_written_is_received_and_the_exit_code_says_so(environment: d
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     balance = counts(done.stdout)
-    assert balance["written"] >= 2_000  # 900 a second, less what a busy machine is late
+    assert balance["written"] >= 1_000  # a first second of 100 and one of 900; how many more, the machine decides
     assert balance["received"] == balance["written"]
     assert balance["missing"] == balance["repeated"] == balance["unexpected"] == 0
     first = re.search(r"first named flow, ([\d.]+) s after the agent's start, .*: (.+)", done.stdout)
@@ -44,7 +46,7 @@ def test_every_flow_written_is_received_and_the_exit_code_says_so(environment: d
     assert " → " in first.group(2)
     assert "\x1b" not in done.stdout
     assert_a_configuration_was_left(done.stdout, tmp_path)
-    assert processes_that_mention(tmp_path) == []
+    wait_until(lambda: processes_that_mention(tmp_path) == [], "nothing that it started is left", 60)
 
 
 def assert_a_configuration_was_left(output: str, below: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_demo_that_is_interrupted_while_it_starts_ends_everything_it_started(
     rest = process.stdout.read()
     assert process.wait(90) == 0, rest
     print(f"ended {time.monotonic() - began_at:.1f} s after Ctrl-C")
-    assert processes_that_mention(tmp_path) == []
+    wait_until(lambda: processes_that_mention(tmp_path) == [], "nothing that it started is left", 60)
 
 
 def processes_that_mention(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 
 from consumer.demo.emulators import EmulatedAws
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 90
 
 _START = """
 import json, sys

@@ -35,13 +35,16 @@ class Keeping:
         state: Path | None = None,
         discovery: DiscoverySettings | None = None,
         folder: Path | None = None,
+        *,
+        read_timeout_seconds: float = 60,
     ) -> None:
+        """`read_timeout_seconds`: what the emulator takes for its first answers on a busy machine is no failure."""
         settings = AwsSettings(
             region="us-east-1",
             regions=network.regions,
             roles=network.member_roles,
             attempts=1,
-            read_timeout_seconds=5,
+            read_timeout_seconds=read_timeout_seconds,
         )
         self.clock = ManualClock()
         self.sessions = Sessions(settings)
@@ -189,11 +192,12 @@ def test_a_region_that_never_answers_delays_the_others_by_its_time_out_only(
 
     def hang(action: str, parameters: dict[str, str]) -> Fault | None:
         if parameters.get("region") == "eu-central-1":
-            release.wait(30)
+            release.wait(60)
         return None
 
+    Keeping(network).refresh()  # so that whoever answers does at once
     faulty_aws.fault_of = hang
-    refresh = Keeping(network).refresh()
+    refresh = Keeping(network, read_timeout_seconds=5).refresh()
     release.set()
 
     assert {problem.target for problem in refresh.problems} == {"own/eu-central-1", f"{MEMBER_ACCOUNT}/eu-central-1"}

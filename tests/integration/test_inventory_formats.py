@@ -138,8 +138,9 @@ def test_who_cannot_say_whose_they_are_hides_no_others_formats(faulty_aws: Fault
 
 @pytest.mark.parametrize("fault", [DENIED, THROTTLED])
 def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
-    faulty_aws: FaultyAws, network: Network, fault: Fault
+    faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
+    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 300.0)  # whatever the machine is busy with
     faulty_aws.fault_of = lambda action, _: fault if action == QUERY else None
     finding = Finding(network)
     places = [(MEMBER_ACCOUNT, LOG_GROUP, "srcaddr"), (HOME_ACCOUNT, LOG_GROUP, "dstaddr"), (MEMBER_ACCOUNT, "/x", "a")]
@@ -187,8 +188,10 @@ def test_a_look_up_that_hangs_holds_nobody_whose_formats_discovery_knows_for_lon
 
 
 def test_where_one_region_does_not_answer_what_discovery_found_there_counts_beside_the_others(
-    faulty_aws: FaultyAws, network: Network
+    faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 300.0)  # whatever the machine is busy with
+
     def refuse(action: str, parameters: dict[str, str]) -> Fault | None:
         return DENIED if action == QUERY and parameters["region"] != "us-east-1" else None
 

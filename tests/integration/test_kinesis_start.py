@@ -15,7 +15,7 @@ from consumer.kcl.properties import application_name
 from tests.integration.conftest import MakeEstate
 from tests.support.estate import Estate, Reader, start_untethered, wait_until
 
-pytestmark = [pytest.mark.jvm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.jvm, pytest.mark.timeout(1200)]
 
 MEMBER, STRANGER = "222222222222", "333333333333"
 PAYLOADS = [f"payload {number:04d}".encode() for number in range(200)]
@@ -29,7 +29,7 @@ def run_command(estate: Estate, *arguments: str) -> str:
         f'[[streams]]\nname = "{stream.name}"\nregion = "{stream.region}"\nretrieval = "{stream.retrieval}"\n'
     )
     command = [sys.executable, "-m", "consumer.cli", "kcl", *arguments, "-c", str(file)]
-    done = subprocess.run(command, env=estate.environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=estate.environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -39,7 +39,7 @@ def test_a_restart_resends_nothing_and_ends_a_leftover_daemon_first(make_estate:
     estate = make_estate(shards=2, folder=tmp_path / "a checkout with blanks")
     estate.put(PAYLOADS)
     with Reader(estate) as reader:
-        seconds = wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records exported", 60)
+        seconds = wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records exported", 180)
         print(f"\nseeded start: all {len(PAYLOADS)} records after {seconds:.1f} s")
         command, environment = command_and_environment(estate)
     print(f"stop took {reader.end():.1f} s")
@@ -52,10 +52,10 @@ def test_a_restart_resends_nothing_and_ends_a_leftover_daemon_first(make_estate:
     try:
         with Reader(estate) as again:
             estate.put([b"new"])
-            seconds = wait_until(lambda: bool(again.exported), "the new record exported", 60)
+            seconds = wait_until(lambda: bool(again.exported), "the new record exported", 180)
             print(f"restart with the same worker id: first record after {seconds:.1f} s")
             assert leftover.poll() is not None
-            wait_until(lambda: len(again.calls) == 2 and min(again.calls.values()) > 3, "both shards called", 30)
+            wait_until(lambda: len(again.calls) == 2 and min(again.calls.values()) > 3, "both shards called", 120)
     finally:
         leftover.kill()
         leftover.wait()
@@ -74,8 +74,8 @@ def test_an_unseeded_start_a_fan_out_and_a_streams_own_role_each_read_all(make_e
     """Three daemons side by side: the unseeded one waits for its first lease for a minute."""
     unseeded, fanout = make_estate(seeded=False), make_estate(retrieval="fanout")
     with Reader(unseeded) as first:
-        wait_until((unseeded.stream_folder / "first-start").exists, "the first start is kept", 30)
-        wait_until(lambda: any("started" in reason for _, _, reason in first.states), "the daemon starts", 90)
+        wait_until((unseeded.stream_folder / "first-start").exists, "the first start is kept", 90)
+        wait_until(lambda: any("started" in reason for _, _, reason in first.states), "the daemon starts", 120)
         unseeded.put(PAYLOADS)  # long before the first lease is taken: LATEST would skip them
         a_fan_out_delivers_and_its_consumer_can_be_removed(fanout)
         a_stream_is_read_with_its_role_and_the_leases_stay_at_home(make_estate)
@@ -87,7 +87,7 @@ def test_an_unseeded_start_a_fan_out_and_a_streams_own_role_each_read_all(make_e
 def a_fan_out_delivers_and_its_consumer_can_be_removed(estate: Estate) -> None:
     estate.put(PAYLOADS)
     with Reader(estate) as reader:
-        seconds = wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records by fan-out", 120)
+        seconds = wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records by fan-out", 180)
         print(f"\nfan-out: all records after {seconds:.1f} s")
     assert reader.payloads() == dict.fromkeys(PAYLOADS, 1)
     ours = application_name(estate.kcl, estate.stream)
@@ -96,7 +96,7 @@ def a_fan_out_delivers_and_its_consumer_can_be_removed(estate: Estate) -> None:
     assert "kept" in run_command(estate, "consumers", "deregister")
     polling = replace(estate, stream=estate.stream.model_copy(update={"retrieval": "polling"}))
     assert f"removed {ours}" in run_command(polling, "consumers", "deregister")
-    wait_until(lambda: orjson.loads(run_command(polling, "consumers", "list")) == [], "the consumer is gone", 30)
+    wait_until(lambda: orjson.loads(run_command(polling, "consumers", "list")) == [], "the consumer is gone", 90)
 
 
 def a_stream_is_read_with_its_role_and_the_leases_stay_at_home(make_estate: MakeEstate) -> None:
@@ -105,7 +105,7 @@ def a_stream_is_read_with_its_role_and_the_leases_stay_at_home(make_estate: Make
     estate.put(PAYLOADS)
     settings = orjson.dumps({"region": estate.stream.region, "session_seconds": 900})
     with Reader(estate, environment={"AWS_ACCESS_KEY_ID": STRANGER}, aws_settings=settings) as reader:
-        wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records with the stream's role", 120)
+        wait_until(lambda: len(reader.exported) >= len(PAYLOADS), "all records with the stream's role", 180)
     assert reader.payloads() == dict.fromkeys(PAYLOADS, 1)
     assert all(checkpoint.isdigit() for checkpoint in estate.leases().values())
     given = (estate.stream_folder / "kinesis.properties").read_text()

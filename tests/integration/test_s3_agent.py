@@ -12,8 +12,8 @@ from tests.support.estate import wait_until
 from tests.support.flow_agent import FlowCollector
 from tests.support.flow_bucket import ACCOUNT, REGION, FlowBucket, key, packed
 
-PATIENCE_SECONDS = 120.0
-pytestmark = pytest.mark.timeout(480)
+PATIENCE_SECONDS = 300.0
+pytestmark = pytest.mark.timeout(900)
 SECTIONS = """\
 [aws]
 region = "{region}"

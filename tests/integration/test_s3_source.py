@@ -22,7 +22,7 @@ from tests.support.faulty_storage import CutAfter, FaultyStorage, Refuse, Reques
 from tests.support.flow_bucket import ACCOUNT, HEADER, REGION, Exported, FlowBucket, ReadingAgent, key, lines, packed
 from tests.support.parquet_files import parquet_object
 
-WAIT_SECONDS = 100.0
+WAIT_SECONDS = 300.0
 
 
 @pytest.fixture

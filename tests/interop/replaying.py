@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 VPCFLOW = [sys.executable, "-m", "consumer.cli"]
-_REPLAY_SECONDS = 110
+_REPLAY_SECONDS = 500
 RATE = 1500
 """Slow enough for a starved machine, whose collector reads late: what its socket cannot hold the kernel drops."""
 

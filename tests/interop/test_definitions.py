@@ -36,13 +36,13 @@ def write_definitions(collector: str, folder: Path, *options: str) -> Path:
     """The file, made as its users make it."""
     argv = [*VPCFLOW, "elements", "--for", collector, "--pen", str(PEN), *options]
     file = folder / COLLECTORS[collector].file_name
-    file.write_bytes(subprocess.run(argv, capture_output=True, check=True, timeout=110).stdout)
+    file.write_bytes(subprocess.run(argv, capture_output=True, check=True, timeout=500).stdout)
     return file
 
 
 def check_collector(address: str) -> dict[str, Any]:
     argv = [*VPCFLOW, "check", "collector", address, "--pen", str(PEN)]
-    report: dict[str, Any] = orjson.loads(subprocess.run(argv, capture_output=True, check=True, timeout=110).stdout)
+    report: dict[str, Any] = orjson.loads(subprocess.run(argv, capture_output=True, check=True, timeout=500).stdout)
     return report
 
 
@@ -135,7 +135,7 @@ def test_nfdump_finds_the_marked_flow_the_way_the_check_says(tmp_path: Path) -> 
     way = shlex.split(report["ways_to_look"]["nfdump"].partition(" (")[0])
     argv = [program("nfdump"), *way[1:], "-o", "csv"]
     argv[argv.index("FOLDER")] = str(tmp_path / "collector" / "nfcapd")
-    done = subprocess.run(argv, capture_output=True, check=True, timeout=110)
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=500)
     assert done.stdout.decode().count(SOURCE) == 1
 
 
@@ -157,7 +157,7 @@ def capture(opened: Receiver, file: Path, cut: int | None = None) -> Path:
 def tshark(script: Path, file: Path, *options: str) -> str:
     """Its output; nothing about Lua on stderr."""
     argv = [program("tshark"), "-X", f"lua_script:{script}", "-r", str(file), *options]
-    done = subprocess.run(argv, capture_output=True, check=True, timeout=110)
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=500)
     assert b"lua" not in done.stderr.lower(), done.stderr
     return done.stdout.decode()
 
@@ -217,7 +217,7 @@ def test_the_filter_that_the_check_prints_finds_the_flow(tmp_path: Path) -> None
     way = shlex.split(ways_to_look(4739)["tshark"].partition(", started")[0])
     display_filter = way[way.index("-Y") + 1]
     argv = [program("tshark"), "-r", str(file), "-Y", display_filter, "-T", "fields", "-e", "cflow.srcaddr"]
-    assert subprocess.run(argv, capture_output=True, check=True, timeout=110).stdout.decode().split() == [SOURCE]
+    assert subprocess.run(argv, capture_output=True, check=True, timeout=500).stdout.decode().split() == [SOURCE]
 
 
 @pytest.mark.parametrize("cut", [4, 15, 19, 25, 40, 100, 300])

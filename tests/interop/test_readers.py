@@ -171,7 +171,7 @@ _FIELD = re.compile(rb"^\t\((?:(\d+)/)?(\d+)\) +(\w+) : (?:\(len: (\d+)\) ?)?(.*
 def dumped(file: Path, *options: str) -> list[dict[str, str]]:
     """Flow records by element name, as ipfixDump prints them."""
     argv = [program("ipfixDump"), "--data", *options, "--in", str(file)]
-    done = subprocess.run(argv, capture_output=True, check=True, timeout=110)
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=500)
     assert done.stderr == b"", done.stderr
     records: list[dict[str, str]] = []
     for line in done.stdout.splitlines():

@@ -163,7 +163,6 @@ def test_an_id_costs_at_most_64_bytes(room: int) -> None:
     assert table.remembered() == room
 
 
-@pytest.mark.timeout(300)
 def test_the_kernels_agree_without_the_compiler_and_stay_within_bounds(tmp_path: Path) -> None:
     for extra in ({"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}):
         done = subprocess.run(

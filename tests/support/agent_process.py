@@ -82,7 +82,7 @@ class AgentProcess:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, patience_seconds: float = 90.0) -> float:
+    def terminate(self, patience_seconds: float = 180.0) -> float:
         """SIGTERM to its group, as a service manager sends it; the seconds until it ended, which must be clean."""
         started = time.monotonic()
         os.killpg(self.pid, signal.SIGTERM)

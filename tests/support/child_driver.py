@@ -13,7 +13,7 @@ from typing import Any
 from consumer.kcl.child import ANSWER, HELLO, RECORDS, WELCOME, receive_frame, send_frame
 from consumer.kcl.run_folder import RunFolder
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 90
 
 
 class ChildDriver:

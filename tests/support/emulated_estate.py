@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 from consumer.demo.emulators import free_ports
 from tests.support.loopback import LoopbackServer
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 class MotoServer:
@@ -57,7 +57,7 @@ class MotoServer:
     def reset(self) -> None:
         """Forget everything that was made in it."""
         with urllib.request.urlopen(
-            urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST"), timeout=30
+            urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST"), timeout=180
         ):
             pass
 

@@ -75,7 +75,7 @@ class Estate:
         """Make the stream; `owner`: the agent its leases are seeded for, None = not seeded."""
         kinesis = self.client("kinesis")
         kinesis.create_stream(StreamName=self.stream.name, ShardCount=shards)
-        wait_until(self.is_active, "the stream is active", 30)
+        wait_until(self.is_active, "the stream is active", 120)
         if owner is not None:
             seed_leases(self.client("dynamodb"), kinesis, self.stream, self.kcl, owner)
 
@@ -157,7 +157,7 @@ class Reader:
         assert self._thread is not None
         started = time.monotonic()
         self.stop.set()
-        self._thread.join(60)
+        self._thread.join(180)
         assert not self._thread.is_alive(), "the source did not end"
         if self.error is not None:
             raise self.error

@@ -223,7 +223,7 @@ class ReadingAgent:
         self._thread = threading.Thread(target=self.source().run, args=(process, self.stop), name="agent")
         self._thread.start()
 
-    def end(self, seconds: float = 30.0) -> None:
+    def end(self, seconds: float = 120.0) -> None:
         self.stop.set()
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "the source did not end"

@@ -15,7 +15,7 @@ from consumer.model.delivery import Delivery
 from consumer.sources.base import Process, Source
 from tests.support.estate import wait_until
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 COUNT = 40_000
 """Records of a test: several deliveries of any source."""
 

@@ -48,7 +48,7 @@ def sending(port: int, *datagrams: bytes) -> Iterator[None]:
 def test_json_lines_hold_flow_verdict_and_every_element(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     port = unused_port()
     with sending(port, message(ipfix_set(2, TEMPLATE), ipfix_set(300, RECORD))):
-        assert run_dump(f"127.0.0.1:{port}", count=1, seconds=30) == 0
+        assert run_dump(f"127.0.0.1:{port}", count=1, seconds=120) == 0
     captured = capfdbinary.readouterr()
     line = orjson.loads(captured.out.splitlines()[0])
     assert line.pop("exporter").startswith("127.0.0.1:")
@@ -72,7 +72,7 @@ def test_options_are_printed_and_not_counted_as_flows(capfdbinary: pytest.Captur
     port = unused_port()
     options = message(ipfix_set(3, OPTIONS), ipfix_set(400, bytes(12)))
     with sending(port, options, message(ipfix_set(2, TEMPLATE), ipfix_set(300, RECORD), sequence=1)):
-        run_dump(f"127.0.0.1:{port}", count=1, seconds=30)
+        run_dump(f"127.0.0.1:{port}", count=1, seconds=120)
     lines = [orjson.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert {line.get("isOptions", False) for line in lines} == {True, False}
 
@@ -95,7 +95,7 @@ def test_on_a_terminal_it_is_a_table(capfd: pytest.CaptureFixture[str], monkeypa
     monkeypatch.setenv("COLUMNS", "100")
     port = unused_port()
     with sending(port, message(ipfix_set(2, TEMPLATE), ipfix_set(300, RECORD))):
-        run_dump(f"127.0.0.1:{port}", count=3, seconds=30, as_json=False)
+        run_dump(f"127.0.0.1:{port}", count=3, seconds=120, as_json=False)
     shown = capfd.readouterr().out
     assert "flows by name" in shown
     assert "web-1 → 10.0.0.2:443" in shown
@@ -110,7 +110,7 @@ def test_a_signal_ends_it_with_the_totals(number: signal.Signals) -> None:
             assert process.stderr.readline().startswith("listening on 127.0.0.1:")
             process.send_signal(number)
             assert process.stderr.readline() == "0 flows, 0 options records, 0 messages\n"
-            assert process.wait(20) == 0
+            assert process.wait(90) == 0
         finally:
             process.kill()
 

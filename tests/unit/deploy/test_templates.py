@@ -17,7 +17,6 @@ KEEPS_DATA = {"AWS::Logs::LogGroup", "AWS::Kinesis::Stream", "AWS::DynamoDB::Tab
 every_template = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
-@pytest.mark.timeout(180)
 def test_cfn_lint_has_nothing_to_say() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--ignore-checks", "I3042", "--", *FILES],

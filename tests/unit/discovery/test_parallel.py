@@ -9,7 +9,7 @@ import pytest
 from consumer.discovery.parallel import in_background, result_of, side_by_side
 from consumer.errors import Stopped
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 def test_results_come_in_the_order_of_the_things() -> None:

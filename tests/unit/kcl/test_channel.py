@@ -15,7 +15,7 @@ from consumer.errors import ProtocolError
 from consumer.kcl.channel import Channel, Child, Position
 from consumer.kcl.child import ANSWER, END, HELLO, RECORDS, WELCOME, receive_frame, send_frame
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 
 
 class Scene:

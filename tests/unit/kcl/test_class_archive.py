@@ -53,7 +53,7 @@ def test_the_archive_that_is_made_is_one_the_daemons_jvm_takes() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert "Usage" in answer.stdout + answer.stderr
 

@@ -16,7 +16,7 @@ from consumer.kcl.daemon import Daemon, describe_exit, restart_delay
 from consumer.kcl.launch import Launch
 from consumer.kcl.processes import process_record
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 90
 
 
 class Watcher:

@@ -33,7 +33,7 @@ def test_java_reads_every_certificate_of_the_bundle(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     read_back = set(CERTIFICATE.findall(answer.stdout.replace("\r", "")))
     assert read_back == set(CERTIFICATE.findall(bundle.read_text()))

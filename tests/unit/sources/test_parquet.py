@@ -118,7 +118,7 @@ def test_pyarrow_is_only_needed_for_what_aws_does_not_write(
         cwd=Path(__file__).resolve().parents[3],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
         check=False,
     )
 
