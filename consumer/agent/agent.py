@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from consumer.agent.conductor import Conductor
-from consumer.agent.factories import Factories
+from consumer.agent.basis import Basis
+from consumer.agent.conductor import Conductor, Factory
+from consumer.agent.factories import GroupFactory, StreamFactory
 from consumer.agent.failover import Failover
 from consumer.agent.fleet import Fleet
 from consumer.agent.hearing import Hearing
@@ -34,7 +36,6 @@ from consumer.assembly import Outlet, build_lanes, own_address, warm_up
 from consumer.aws.lease_table import scan_leases
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
-from consumer.aws.sessions import Sessions
 from consumer.clock import Clock, SystemClock
 from consumer.config import Settings
 from consumer.discovery.formats import FormatFinder
@@ -44,7 +45,8 @@ from consumer.discovery.schedule import Schedule
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.kcl.properties import lease_table
-from consumer.kcl.settings import KclSettings, StreamSettings
+from consumer.kcl.settings import StreamSettings
+from consumer.model.delivery import SourceKind
 from consumer.model.inventory import empty_inventory
 from consumer.model.place import LogGroupKey
 from consumer.pipeline import Pipeline, claim_every_row
@@ -52,9 +54,7 @@ from consumer.select.fallback import Rules
 from consumer.state.cursors import Cursors, Positions
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.identity import StateFolder
-from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger, set_up_logs
-from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.server import TelemetryServer
 
 CONDUCT_SECONDS = 1.0
@@ -69,129 +69,49 @@ class Agent:
 
     def __init__(self, settings: Settings, state: StateFolder, clock: Clock) -> None:
         self._settings = settings
-        self._state = state
-        self._clock = clock
+        self._basis = basis = Basis.of(settings, state, clock)
         self._log = get_logger("agent")
-        self._abort = threading.Event()
         self.stop = threading.Event()
-        self.metrics = Metrics()
-        self.health = Health(clock.now)
-        self._sessions = Sessions(settings.aws)
-        found = state.path / "inventory"
-        holder = InventoryHolder(
-            self._sessions,
-            settings.aws,
-            settings.discovery,
-            state.path / "assignments.sqlite",
-            found,
-            clock,
-            settings.telemetry.log_level,
-        )
+        self._abort = threading.Event()
+        self._error: Exception | None = None
+        self._conductor: Conductor | None = None
+
+        # Where positions live: on this machine's disk, and a fleet's in its table.
         self._cursors = Cursors(state.path / "cursors.sqlite", clock, self._positions_problem)
-        self._fleet = (
-            Fleet(settings, state.path, state.agent_id, self._cursors, clock, self._slot_lost, self._table_problem)
-            if settings.state.backend == "dynamodb"
-            else None
-        )
-        self._positions: Positions = self._fleet.shared if self._fleet else self._cursors
+        has_fleet = settings.state.backend == "dynamodb"
+        self._fleet = Fleet(basis, self._cursors, self._slot_lost, self._table_problem) if has_fleet else None
+        positions: Positions = self._fleet.shared if self._fleet else self._cursors
+
+        # What should be read: by health, and by what is found.
         rules = Rules(settings.fallback.failover_after_seconds, float(settings.repeats.margin_seconds))
-        switches = Switches(self.metrics, self.health, clock)
-        self._failover = Failover(
-            rules,
-            self._positions,
-            clock,
-            switches,
-            self.health,
-            state.path,
-            silent_seconds=silent_seconds(settings.kcl),
-            look_back_seconds=settings.polling.look_back_seconds,
-        )
-        standing_in = StandingIn(rules, self._failover.trouble_of, switches, self.metrics, self.health, clock, state)
-        self._steering = Steering(
-            settings, self._sessions, self._failover, standing_in, self.metrics, self.health, found
-        )
-        self._refresher = Refresher(
-            holder,
-            Schedule(settings.discovery.cron, clock),
-            clock,
-            self.metrics,
-            self.health,
-            self._steering.refreshed,
-            self._steering.restore,
-        )
+        switches = Switches(basis)
+        self._failover = Failover(basis, rules, positions, switches)
+        standing_in = StandingIn(basis, rules, self._failover.trouble_of, switches)
+        found = state.path / "inventory"
+        self._steering = Steering(basis, self._failover, standing_in, found)
+        self._refresher = self._finder(found)
         self._formats = FormatFinder(
-            self._sessions if settings.discovery.enabled else None,
+            basis.sessions if settings.discovery.enabled else None,
             settings.discovery,
             settings.log_formats,
             clock,
             self._steering.plan,
         )
+
+        # Where records leave, and those that do not.
         self._outlet = Outlet(
             [with_kept_port(collector, state) for collector in settings.collectors],
             settings.agent.private_enterprise_number,
             clock,
-            TelemetryObserver(self.metrics, self.health),
+            TelemetryObserver(basis.metrics, basis.health),
         )
         self._letter = DeadLetter(state.path / "dead-letter.jsonl", settings.agent.dead_letter_mb * 1_000_000)
-        self._queues = QueueFactory(
-            settings,
-            self._sessions,
-            state.path,
-            self._letter.write,
-            self.metrics,
-            self.health,
-            clock,
-            self._steering.plan,
-            self._steering.is_wanted,
-        )
-
-        def worker() -> str:
-            return self._fleet.worker if self._fleet else state.agent_id
-
-        def pollers(account: str, region: str) -> int:
-            return self._fleet.pollers(account, region) if self._fleet else 1
-
-        self._factories = Factories(
-            settings,
-            state,
-            self._sessions,
-            self._positions,
-            clock,
-            self.metrics,
-            self.health,
-            self._failover,
-            standing_in,
-            self._queues,
-            worker,
-            pollers,
-        )
-        self._prober = Prober(
-            self._failover, self._calls_of, self._factories.share, settings.fallback.probe_seconds, clock
-        )
-        self._lease_look = LeaseLook(
-            self._steering.streams,
-            self._leases_of,
-            self._failover.leased,
-            worker,
-            settings.kcl,
-            settings.fallback.lease_look_seconds,
-            clock,
-        )
-        self._hearing = (
-            Hearing(
-                self._failover,
-                self._fleet.heard,
-                self._steering.streams,
-                worker,
-                settings.fallback.probe_seconds / HEARD_IN_PROBE,
-                clock,
-            )
-            if self._fleet
-            else None
-        )
         self._repeats = build_repeats(settings, state.path, clock)
-        self._conductor: Conductor | None = None
-        self._error: Exception | None = None
+
+        # Who reads.
+        self._streams = StreamFactory(basis, self._failover, self._worker)
+        self._groups = GroupFactory(basis, positions, standing_in, self._pollers)
+        self._queues = QueueFactory(basis, self._letter.write, self._steering.plan, self._steering.is_wanted)
 
     def run(self) -> None:
         """Start everything, wait for `stop`, end everything in order: sources, then collectors, then telemetry."""
@@ -200,12 +120,12 @@ class Agent:
             server.start()
             running.callback(server.close)
             running.enter_context(self._outlet)
-            running.callback(keep_ports, self._outlet, self._state)
+            running.callback(keep_ports, self._outlet, self._basis.state)
             running.callback(self._queues.journal.close)
             if self._repeats is not None:
                 running.callback(self._repeats.close)
-                self.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
-                self.metrics.read_gauge("vpcflow_forgotten_events", self._repeats.forgotten)
+                self._basis.metrics.read_gauge("vpcflow_remembered_events", self._repeats.remembered)
+                self._basis.metrics.read_gauge("vpcflow_forgotten_events", self._repeats.forgotten)
             # Kernels and inventory are loaded while we wait for a slot, and for the daemon's first record.
             warming = threading.Thread(target=warm_up, name="warm-up")
             warming.start()
@@ -218,18 +138,17 @@ class Agent:
                 if not self._enter(self._fleet):
                     return
             pipeline = self._pipeline()
-            self._conductor = conductor = Conductor(self._factories.table(), pipeline.process, self._clock, self.health)
+            self._conductor = conductor = Conductor(
+                self._factories(), pipeline.process, self._basis.clock, self._basis.health
+            )
             conducting = threading.Thread(target=self._conduct, args=(conductor,), name="conductor")
             conducting.start()
-            looks = {"prober": self._prober.run, "leases": self._lease_look.run}
-            if self._hearing is not None:
-                looks["hearing"] = self._hearing.run
-            for name, look in looks.items():
+            for name, look in self._looks().items():
                 threading.Thread(target=look, args=(self.stop,), name=name, daemon=True).start()
             warming.join()
             self._log.info(
                 "agent started",
-                agent=self._state.agent_id,
+                agent=self._basis.state.agent_id,
                 sources=[task.label() for task in self._steering.tasks()],
                 collectors=[f"{item.name} {item.address}" for item in self._settings.collectors],
                 telemetry_port=server.port,
@@ -247,6 +166,51 @@ class Agent:
         """Read the estate anew now; returns at once. May be called by a signal handler."""
         self._refresher.reread()
 
+    def _finder(self, folder: Path) -> Refresher:
+        """Who has the estate read, and lets it be planned anew. `folder`: for what was found."""
+        settings, basis = self._settings, self._basis
+        holder = InventoryHolder(
+            basis.sessions,
+            settings.aws,
+            settings.discovery,
+            basis.state.path / "assignments.sqlite",
+            folder,
+            basis.clock,
+            settings.telemetry.log_level,
+        )
+        return Refresher(
+            holder,
+            Schedule(settings.discovery.cron, basis.clock),
+            basis.clock,
+            basis.metrics,
+            basis.health,
+            self._steering.refreshed,
+            self._steering.restore,
+        )
+
+    def _factories(self) -> Mapping[SourceKind, Factory]:
+        """What can be read at all. A new source is a factory, and a line here."""
+        return {
+            SourceKind.KINESIS: self._streams.make,
+            SourceKind.CLOUDWATCH: self._groups.make,
+            SourceKind.S3: self._queues.make,
+        }
+
+    def _looks(self) -> Mapping[str, Callable[[threading.Event], None]]:
+        """Who looks, beside what is read, whether streams are well: each runs until the stop, by its thread's name."""
+        failover, streams, clock = self._failover, self._steering.streams, self._basis.clock
+        kcl, fallback = self._settings.kcl, self._settings.fallback
+        prober = Prober(failover, self._calls_of, self._groups.share, fallback.probe_seconds, clock)
+        leases = LeaseLook(
+            streams, self._leases_of, failover.leased, self._worker, kcl, fallback.lease_look_seconds, clock
+        )
+        looks = {"prober": prober.run, "leases": leases.run}
+        if self._fleet is not None:
+            every_seconds = fallback.probe_seconds / HEARD_IN_PROBE
+            hearing = Hearing(failover, self._fleet.heard, streams, self._worker, every_seconds, clock)
+            looks["hearing"] = hearing.run
+        return looks
+
     def _pipeline(self) -> Pipeline:
         return Pipeline(
             build_lanes(self._outlet, os.cpu_count() or 1, self._exporter_address()),
@@ -254,9 +218,9 @@ class Agent:
             inventory=self._refresher.inventory if self._settings.discovery.enabled else empty_inventory,
             exporter=self._outlet.exporting_process,
             keep_rejects=self._letter.write,
-            ledger=AgentLedger(self.metrics, self.health),
+            ledger=AgentLedger(self._basis.metrics, self._basis.health),
             note_unknown=self._refresher.unknown.note,
-            clock=self._clock,
+            clock=self._basis.clock,
             abort=self._abort,
             domain=self._settings.agent.observation_domain,
             reporting=self._steering.reporting,
@@ -269,23 +233,25 @@ class Agent:
 
     def _telemetry(self) -> TelemetryServer:
         host, _, port = self._settings.telemetry.listen.rpartition(":")
-        return TelemetryServer(host.strip("[]"), int(port), self.metrics, self.health, self._details)
+        return TelemetryServer(host.strip("[]"), int(port), self._basis.metrics, self._basis.health, self._details)
 
     def _details(self) -> dict[str, Any]:
         """What /health says beside the conditions."""
         sources = self._conductor.status() if self._conductor else []
         slot = {"slot": self._fleet.slot} if self._fleet else {}
         return {
-            "agent": self._state.agent_id,
+            "agent": self._basis.state.agent_id,
             **slot,
             "sources": sources,
             **self._steering.details(),
-            **self._factories.details(),
+            **self._groups.details(),
         }
 
     def _enter(self, fleet: Fleet) -> bool:
         """Claim a slot; false when a stop came first."""
-        self.health.set("slot", "waiting", "claims a slot of the fleet; that of a dead agent is free after its lease")
+        self._basis.health.set(
+            "slot", "waiting", "claims a slot of the fleet; that of a dead agent is free after its lease"
+        )
         try:
             fleet.enter(self.stop)
         except Stopped:
@@ -293,19 +259,27 @@ class Agent:
                 raise self._error from None
             return False
         self._outlet.exporting_process.may_send = fleet.may_send
-        self.health.set("slot", "ok", f"slot {fleet.slot} of fleet {self._settings.state.fleet} is ours")
+        self._basis.health.set("slot", "ok", f"slot {fleet.slot} of fleet {self._settings.state.fleet} is ours")
         return True
+
+    def _worker(self) -> str:
+        """The first part of our KCL worker ids."""
+        return self._fleet.worker if self._fleet else self._basis.state.agent_id
+
+    def _pollers(self, account: str, region: str) -> int:
+        """How many agents poll groups of this account and region."""
+        return self._fleet.pollers(account, region) if self._fleet else 1
 
     def _table_problem(self, problem: str) -> None:
         if problem:
-            self.health.set("state table", "waiting", f"{problem}; after a lease without it this agent ends")
+            self._basis.health.set("state table", "waiting", f"{problem}; after a lease without it this agent ends")
         else:
-            self.health.remove("state table")
+            self._basis.health.remove("state table")
 
     def _slot_lost(self, reason: str) -> None:
         """Called on the fleet's thread: nothing may be sent or checkpointed any more."""
         self._log.error("this agent ends, for another one may have its place", reason=reason)
-        self.health.set("slot", "failing", reason)
+        self._basis.health.set("slot", "failing", reason)
         self._error = LostSlotError(reason)
         self._abort.set()
         self.stop.set()
@@ -317,14 +291,14 @@ class Agent:
                 self._steering.step()
                 tasks = self._steering.tasks()
                 if tasks:
-                    self.health.remove("sources")
+                    self._basis.health.remove("sources")
                 else:
-                    self.health.set("sources", "waiting", self._steering.idle_reason())
+                    self._basis.health.set("sources", "waiting", self._steering.idle_reason())
                 conductor.keep(tasks)
                 if conductor.error is not None and not self._settings.discovery.enabled:
                     self._error = conductor.error  # nothing is left to do; whoever supervises us may try again
                     self.stop.set()
-                if self._clock.wait(self.stop, CONDUCT_SECONDS):
+                if self._basis.clock.wait(self.stop, CONDUCT_SECONDS):
                     return
         except Exception as error:  # noqa: BLE001  the edge of the thread
             self._log.exception("conductor failed")
@@ -334,16 +308,16 @@ class Agent:
             conductor.end()
 
     def _calls_of(self, group: LogGroupKey) -> LogEvents:
-        return self._factories.log_events(GroupReading(group, self._steering.access(group)))
+        return self._groups.log_events(GroupReading(group, self._steering.access(group)))
 
     def _leases_of(self, stream: StreamSettings) -> Sequence[Mapping[str, Any]]:
-        return scan_leases(self._sessions, Target(None, stream.region), lease_table(self._settings.kcl, stream))
+        return scan_leases(self._basis.sessions, Target(None, stream.region), lease_table(self._settings.kcl, stream))
 
     def _positions_problem(self, problem: str) -> None:
         if problem:
-            self.health.set("positions", "failing", f"they are not being kept: {problem}")
+            self._basis.health.set("positions", "failing", f"they are not being kept: {problem}")
         else:
-            self.health.remove("positions")
+            self._basis.health.remove("positions")
 
     def _end_sources(self, conducting: threading.Thread) -> None:
         """Deliveries already begun may finish for the grace; then whoever still blocks gives its delivery back."""
@@ -353,11 +327,6 @@ class Agent:
         self._formats.close()
         conducting.join()
         give_up.cancel()
-
-
-def silent_seconds(kcl: KclSettings) -> float:
-    """How long a shard may go without a call: KCL reads each once in idle_time_ms, with or without records."""
-    return max(10.0, 5 * kcl.idle_time_ms / 1000)
 
 
 def run_agent(settings: Settings) -> int:

@@ -1,28 +1,24 @@
-"""What can be read at all: for each kind of source, how one is made.
+"""Making the sources of streams and log groups, each with all it needs.
 
-Belongs here: the table, and making one source with all it needs. Does not: which are wanted (steering.py), running
-them (conductor.py). A new source is a method and a line in `table`.
+Belongs here: that, and the calls that the groups of an account and region share. Does not: sources of queues
+(queues.py), which are wanted (steering.py), running them (conductor.py).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from consumer.agent.conductor import Factory, Made
+from consumer.agent.basis import Basis
+from consumer.agent.conductor import Made
 from consumer.agent.failover import Failover
-from consumer.agent.queues import QueueFactory
 from consumer.agent.readings import GroupReading, StreamReading
 from consumer.agent.standing_in import StandingIn
 from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
-from consumer.aws.sessions import Sessions
-from consumer.clock import Clock
-from consumer.config import Settings
 from consumer.errors import RefusedError
-from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.sources.budget import Budget, Share
 from consumer.sources.cloudwatch import CloudWatchSource
@@ -30,70 +26,52 @@ from consumer.sources.cloudwatch_report import PollingReport
 from consumer.sources.kinesis import KinesisSource
 from consumer.sources.report import StreamReport
 from consumer.state.cursors import Positions
-from consumer.state.identity import StateFolder
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 
 
-class Factories:
-    """Makes sources; thread-safe. `failover` hears how streams fare, `standing_in` how polling does, beside health and
-    metrics. `worker`: the first part of our KCL worker ids. `pollers`: how many agents poll groups of an account and
-    region.
-    """
+class StreamFactory:
+    """Makes the source of a StreamReading. `failover` hears how it fares, beside health and metrics. `worker`: the
+    first part of our KCL worker ids."""
+
+    def __init__(self, basis: Basis, failover: Failover, worker: Callable[[], str]) -> None:
+        self._basis = basis
+        self._failover = failover
+        self._worker = worker
+
+    def make(self, reading: StreamReading) -> Made:
+        basis = self._basis
+        report = StreamReport(reading.settings.name, basis.metrics, basis.health, basis.clock)
+        watch = self._failover.watch(reading.key, report)
+        source = KinesisSource(
+            reading.settings,
+            basis.settings.kcl,
+            basis.state.path,
+            self._worker(),
+            basis.clock,
+            watch,
+            aws_settings=basis.settings.aws.model_dump_json().encode(),
+        )
+        return Made(source, report.forget, watch.failed)
+
+
+class GroupFactory:
+    """Makes the source of a GroupReading; thread-safe. `standing_in` hears how polling fares, beside health and
+    metrics. `pollers`: how many agents poll groups of an account and region."""
 
     def __init__(
-        self,
-        settings: Settings,
-        state: StateFolder,
-        sessions: Sessions,
-        positions: Positions,
-        clock: Clock,
-        metrics: Metrics,
-        health: Health,
-        failover: Failover,
-        standing_in: StandingIn,
-        queues: QueueFactory,
-        worker: Callable[[], str],
-        pollers: Callable[[str, str], int],
+        self, basis: Basis, positions: Positions, standing_in: StandingIn, pollers: Callable[[str, str], int]
     ) -> None:
-        self._settings = settings
-        self._state = state
-        self._sessions = sessions
+        self._settings = basis.settings
+        self._sessions = basis.sessions
         self._positions = positions
-        self._clock = clock
-        self._metrics = metrics
-        self._health = health
-        self._failover = failover
+        self._clock = basis.clock
+        self._metrics = basis.metrics
+        self._health = basis.health
         self._standing_in = standing_in
-        self._queues = queues
-        self._worker = worker
         self._pollers = pollers
         self._lock = threading.Lock()
         self._budgets: dict[tuple[str, str], Budget] = {}
 
-    def table(self) -> Mapping[SourceKind, Factory]:
-        """Kind → factory of its task's `what`."""
-        return {
-            SourceKind.KINESIS: self.kinesis,
-            SourceKind.CLOUDWATCH: self.cloudwatch,
-            SourceKind.S3: self._queues.make,
-        }
-
-    def kinesis(self, reading: StreamReading) -> Made:
-        report = StreamReport(reading.settings.name, self._metrics, self._health, self._clock)
-        watch = self._failover.watch(reading.key, report)
-        source = KinesisSource(
-            reading.settings,
-            self._settings.kcl,
-            self._state.path,
-            self._worker(),
-            self._clock,
-            watch,
-            aws_settings=self._settings.aws.model_dump_json().encode(),
-        )
-        return Made(source, report.forget, watch.failed)
-
-    def cloudwatch(self, reading: GroupReading) -> Made:
+    def make(self, reading: GroupReading) -> Made:
         share = self.share(reading.key)
         report = PollingReport(reading.key, share, self._metrics, self._health, self._clock)
         watch = self._standing_in.watch(reading.key, report)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
+from consumer.agent.basis import Basis
 from consumer.agent.fallback_file import FallbackFile, Kept
 from consumer.agent.switches import Switches
-from consumer.clock import Clock
 from consumer.kcl.leases import Leased
+from consumer.kcl.settings import KclSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules, Seen, Switch, Unit, step
@@ -24,7 +24,6 @@ from consumer.sources.stream_status import StreamObserver
 from consumer.sources.stream_watch import StreamState, StreamWatch
 from consumer.state.cursors import Position, Positions
 from consumer.state.heard import Heard
-from consumer.telemetry.health import Health
 
 SAVE_SECONDS = 10.0
 """Between two writes of how far polling got; a switch is written at once. What an older one says is true, too."""
@@ -46,31 +45,17 @@ class _Group:
 
 
 class Failover:
-    """Mutable. `step` and `adopt` belong to the conductor's thread, everything else to any.
+    """Mutable. `step` and `adopt` belong to the conductor's thread, everything else to any."""
 
-    `look_back_seconds`: how far before the arrival it looks for polling asks for events.
-    """
-
-    def __init__(
-        self,
-        rules: Rules,
-        positions: Positions,
-        clock: Clock,
-        switches: Switches,
-        health: Health,
-        folder: Path,
-        *,
-        silent_seconds: float,
-        look_back_seconds: float,
-    ) -> None:
+    def __init__(self, basis: Basis, rules: Rules, positions: Positions, switches: Switches) -> None:
         self.rules = rules
         self._positions = positions
-        self._clock = clock
-        self._health = health
+        self._clock = basis.clock
+        self._health = basis.health
         self._switches = switches
-        self._file = FallbackFile(folder)
-        self._silent_seconds = silent_seconds
-        self._look_back_seconds = look_back_seconds
+        self._file = FallbackFile(basis.state.path)
+        self._silent_seconds = silent_seconds(basis.settings.kcl)
+        self._look_back_seconds = basis.settings.polling.look_back_seconds
         self._lock = threading.Lock()
         self._watches: dict[str, StreamWatch] = {}
         self._arrivals: dict[Place, float] = {}
@@ -80,7 +65,7 @@ class Failover:
         self._groups = {
             pair: _Group(kept.unit, kept.reason, kept.is_shared) for pair, kept in self._file.load().items()
         }
-        self._started_at = clock.now()
+        self._started_at = self._clock.now()
 
     def watch(self, stream: str, inner: StreamObserver) -> StreamWatch:
         """Who is told how the stream fares; the same one over restarts of its source."""
@@ -329,3 +314,8 @@ class Failover:
 def _place(pair: Pair) -> Place:
     """A group as the records of a stream name it: without its region."""
     return pair.group.account, pair.group.name
+
+
+def silent_seconds(kcl: KclSettings) -> float:
+    """How long a shard may go without a call: KCL reads each once in idle_time_ms, with or without records."""
+    return max(10.0, 5 * kcl.idle_time_ms / 1000)

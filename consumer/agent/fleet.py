@@ -8,14 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
+from consumer.agent.basis import Basis
 from consumer.aws.operations import BY_NAME
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
-from consumer.clock import Clock
-from consumer.config import Settings
 from consumer.kcl.guard import Guard, end_daemons
 from consumer.state.cursors import Cursors
 from consumer.state.heard import HeardTable
@@ -39,28 +37,26 @@ class Fleet:
 
     def __init__(
         self,
-        settings: Settings,
-        folder: Path,
-        agent_id: str,
+        basis: Basis,
         local: Cursors,
-        clock: Clock,
         on_lost: Callable[[str], None],
         on_problem: Callable[[str], None],
     ) -> None:
+        settings = basis.settings
         self.slot = 0
         self._sessions = Sessions(settings.aws.model_copy(update=_PATIENCE))
         self._region = settings.state.region
-        self._kinesis_folder = folder / "kinesis"
+        self._kinesis_folder = basis.state.path / "kinesis"
         self._guard = Guard(self._kinesis_folder)
         self._on_lost = on_lost
-        self._clock = clock
+        self._clock = basis.clock
         self.heard = HeardTable(self._call, settings.state)
         self.shared = SharedState(
             self._call,
             settings.state,
             local,
-            agent_id,
-            clock,
+            basis.state.agent_id,
+            basis.clock,
             boot_time,
             self._lost,
             self._guard.set_deadline,

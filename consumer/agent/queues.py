@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from consumer.agent.basis import Basis
 from consumer.agent.conductor import Made, Task
 from consumer.aws.operations import GET_QUEUE_URL
 from consumer.aws.roles import Access, Role, Target
-from consumer.aws.sessions import Sessions
-from consumer.clock import Clock
 from consumer.config import Settings
 from consumer.discovery.survey import Survey
 from consumer.errors import RetryableError
@@ -26,8 +24,6 @@ from consumer.sources.s3_queue import MessageQueue
 from consumer.sources.s3_report import QueueReport
 from consumer.sources.s3_settings import QueueSettings
 from consumer.state.object_journal import ObjectJournal
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 
 _DAY_SECONDS = 86_400.0
 FIRST_PLAN_SECONDS = 90.0
@@ -118,22 +114,18 @@ class QueueFactory:
 
     def __init__(
         self,
-        settings: Settings,
-        sessions: Sessions,
-        state_folder: Path,
+        basis: Basis,
         keep_rejects: KeepRejects,
-        metrics: Metrics,
-        health: Health,
-        clock: Clock,
         plan: Callable[[], Plan | None],
         is_wanted: Callable[[str], bool],
     ) -> None:
+        settings = basis.settings
         self._settings = settings.s3
-        self._sessions = sessions
+        self._sessions = basis.sessions
         self._keep_rejects = keep_rejects
-        self._metrics = metrics
-        self._health = health
-        self._clock = clock
+        self._metrics = basis.metrics
+        self._health = basis.health
+        self._clock = basis.clock
         self._plan = plan
         self._is_wanted = is_wanted
         # A long poll must be answered before botocore gives up waiting.
@@ -141,7 +133,7 @@ class QueueFactory:
         self._waits_for_plan = settings.discovery.enabled
         keep_seconds = settings.s3.remember_days * _DAY_SECONDS
         self.journal = ObjectJournal(
-            state_folder / "objects.sqlite", clock.now, keep_seconds, settings.s3.remember_count
+            basis.state.path / "objects.sqlite", basis.clock.now, keep_seconds, settings.s3.remember_count
         )
 
     def make(self, reading: QueueReading) -> Made:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from consumer.agent.basis import Basis
 from consumer.agent.switches import Switches
-from consumer.clock import Clock
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Plan
@@ -20,9 +20,6 @@ from consumer.select.fallback import Rules
 from consumer.select.stand_in import StandIn, step
 from consumer.sources.cloudwatch import PollingObserver
 from consumer.sources.polling_watch import PollingWatch
-from consumer.state.identity import StateFolder
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 
 CHOSEN, S3 = "chosen", "s3"
 """Who reports a log group, as `source switched` says it."""
@@ -75,21 +72,18 @@ class StandingIn:
 
     def __init__(
         self,
+        basis: Basis,
         rules: Rules,
         stream_trouble: Callable[[LogGroupKey, str], str],
         switches: Switches,
-        metrics: Metrics,
-        health: Health,
-        clock: Clock,
-        state: StateFolder,
     ) -> None:
         self._rules = rules
         self._stream_trouble = stream_trouble
         self._switches = switches
-        self._metrics = metrics
-        self._health = health
-        self._clock = clock
-        self._state = state
+        self._metrics = basis.metrics
+        self._health = basis.health
+        self._clock = basis.clock
+        self._state = basis.state
         self._lock = threading.Lock()
         self._pollings: dict[LogGroupKey, PollingWatch] = {}
         self._groups: dict[LogGroupKey, _Group] = {}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from consumer.agent.basis import Basis
 from consumer.agent.conductor import Task
 from consumer.agent.failover import Failover
 from consumer.agent.plan_status import PlanStatus, vpc_rows
@@ -19,8 +20,6 @@ from consumer.agent.queues import queue_tasks
 from consumer.agent.readings import GroupReading, Known, places_of, wished_pairs, wished_tasks, wishes_of
 from consumer.agent.standing_in import StandingIn
 from consumer.aws.roles import Access
-from consumer.aws.sessions import Sessions
-from consumer.config import Settings
 from consumer.discovery.inventory import Refresh
 from consumer.discovery.parallel import in_background, result_of
 from consumer.discovery.plan import make_plan
@@ -36,9 +35,7 @@ from consumer.model.place import LogGroupKey
 from consumer.model.plan import Plan
 from consumer.select.plan import PlanReporting, with_stand_ins
 from consumer.select.selection import Reporting, Selection
-from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
-from consumer.telemetry.metrics import Metrics
 
 IDENTITY_SECONDS = 5.0
 """How long a restarted agent waits to be told who it is before it goes by the account of its last run."""
@@ -52,25 +49,16 @@ class Steering:
     `folder`: where what was found outlives a restart.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        sessions: Sessions,
-        failover: Failover,
-        standing_in: StandingIn,
-        metrics: Metrics,
-        health: Health,
-        folder: Path,
-    ) -> None:
-        self._settings = settings
-        self._wishes = wishes_of(settings)
-        self._sessions = sessions
-        self._surveyor = Surveyor(sessions, settings.aws.parallel_targets)
-        self._health = health
+    def __init__(self, basis: Basis, failover: Failover, standing_in: StandingIn, folder: Path) -> None:
+        self._settings = basis.settings
+        self._wishes = wishes_of(basis.settings)
+        self._sessions = basis.sessions
+        self._surveyor = Surveyor(basis.sessions, basis.settings.aws.parallel_targets)
+        self._health = basis.health
         self._file = folder / SURVEY
         self._failover = failover
         self._standing_in = standing_in
-        self._status = PlanStatus(metrics, health)
+        self._status = PlanStatus(basis.metrics, basis.health)
         self._known: Known | None = None
         self._polled: set[LogGroupKey] = set()
         """Groups that the plan of the last step had polled."""

@@ -10,11 +10,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from consumer.clock import Clock
+from consumer.agent.basis import Basis
 from consumer.model.place import LogGroupKey
-from consumer.telemetry.health import Health
 from consumer.telemetry.logs import get_logger
-from consumer.telemetry.metrics import Metrics
 
 _KEPT_SWITCHES = 100
 
@@ -24,10 +22,10 @@ log = get_logger("fallback")
 class Switches:
     """Mutable; told by one thread, `last` may be asked by any."""
 
-    def __init__(self, metrics: Metrics, health: Health, clock: Clock) -> None:
-        self._metrics = metrics
-        self._health = health
-        self._clock = clock
+    def __init__(self, basis: Basis) -> None:
+        self._metrics = basis.metrics
+        self._health = basis.health
+        self._clock = basis.clock
         self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT_SWITCHES)
         self._shown: dict[LogGroupKey, str] = {}
 

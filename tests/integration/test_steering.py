@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
+from consumer.agent.basis import Basis
 from consumer.agent.failover import Failover
 from consumer.agent.standing_in import StandingIn
 from consumer.agent.steering import Steering
 from consumer.agent.switches import Switches
-from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
 from consumer.config import Settings
@@ -26,8 +26,6 @@ from consumer.select.fallback import Rules
 from consumer.state.assignments import Assignments
 from consumer.state.cursors import Cursors
 from consumer.state.identity import StateFolder
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 from tests.support.emulated_estate import DENIED, FaultyAws, MotoServer
 
 REGION = "us-east-1"
@@ -42,31 +40,18 @@ class Scene:
         self._folder = folder
         self._moto = moto
         self.clock = SystemClock()
-        self.metrics = Metrics()
-        self.health = Health(self.clock.now)
         self.begin()
 
     def begin(self, **settings: Any) -> None:
         """A new steering with other settings."""
         aws = AwsSettings(region=REGION, regions=(REGION,), attempts=1)
-        sessions = Sessions(aws)
-        switches = Switches(self.metrics, self.health, self.clock)
-        failover = Failover(
-            Rules(),
-            Cursors(None, self.clock),
-            self.clock,
-            switches,
-            self.health,
-            self._folder,
-            silent_seconds=10.0,
-            look_back_seconds=1200.0,
-        )
-        self.standing_in = StandingIn(
-            Rules(), failover.trouble_of, switches, self.metrics, self.health, self.clock, StateFolder(self._folder)
-        )
-        chosen = Settings(aws=aws, **settings)
-        self.steering = Steering(chosen, sessions, failover, self.standing_in, self.metrics, self.health, self._folder)
-        self._keeper = InventoryKeeper(sessions, DiscoverySettings(), Assignments(None), self.clock)
+        basis = Basis.of(Settings(aws=aws, **settings), StateFolder(self._folder), self.clock)
+        self.metrics, self.health = basis.metrics, basis.health
+        switches = Switches(basis)
+        failover = Failover(basis, Rules(), Cursors(None, self.clock), switches)
+        self.standing_in = StandingIn(basis, Rules(), failover.trouble_of, switches)
+        self.steering = Steering(basis, failover, self.standing_in, self._folder)
+        self._keeper = InventoryKeeper(basis.sessions, DiscoverySettings(), Assignments(None), self.clock)
 
     def client(self, service: str) -> Any:
         return boto3.client(service, region_name=REGION, endpoint_url=self._moto)  # type: ignore[call-overload]

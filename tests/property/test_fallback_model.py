@@ -16,17 +16,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from consumer.agent.basis import Basis
 from consumer.agent.failover import Failover
 from consumer.agent.probing import Prober
 from consumer.agent.switches import Switches
+from consumer.config import Settings
 from consumer.kcl.leases import Lease, LeaseWatch
+from consumer.kcl.settings import KclSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules
 from consumer.sources.budget import Budget
+from consumer.sources.polling import PollingSettings
 from consumer.state.cursors import Cursors, Position
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
+from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 from tests.support.log_pages import Pages
 from tests.unit.sources.test_stream_watch import Deaf
@@ -36,6 +39,7 @@ GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
 PAIR = Pair(GROUP, "eu-west-1/flow")
 ORIGIN = Origin(SourceKind.KINESIS, account=GROUP.account, log_group=GROUP.name)
 TICK, INTERVAL, FAILOVER, MARGIN, LOOK_BACK, PROBE = 10.0, 30.0, 60.0, 300.0, 1200.0, 300.0
+SETTINGS = Settings(kcl=KclSettings(idle_time_ms=5_000), polling=PollingSettings(look_back_seconds=LOOK_BACK))
 LOOK, LIVING = 20.0, 30.0
 REMEMBER = {
     SourceKind.KINESIS: MARGIN + LIVING + LOOK + FAILOVER + 2 * INTERVAL,
@@ -61,17 +65,8 @@ class FallbackMachine(RuleBasedStateMachine):
         self.clock = ManualClock(START)
         self.folder = tempfile.TemporaryDirectory(dir=FOLDER)
         self.positions = Cursors(None, self.clock)
-        health = Health(self.clock.now)
-        self.failover = Failover(
-            Rules(FAILOVER, MARGIN),
-            self.positions,
-            self.clock,
-            Switches(Metrics(), health, self.clock),
-            health,
-            Path(self.folder.name),
-            silent_seconds=25.0,
-            look_back_seconds=LOOK_BACK,
-        )
+        basis = Basis.of(SETTINGS, StateFolder(Path(self.folder.name)), self.clock)
+        self.failover = Failover(basis, Rules(FAILOVER, MARGIN), self.positions, Switches(basis))
         self.pages = Pages()
         self.share = Budget(4.0, 4.0, self.clock).share(PAIR.group.name)
         self.prober = Prober(self.failover, lambda group: self.pages, lambda group: self.share, PROBE, self.clock)

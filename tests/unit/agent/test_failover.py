@@ -9,18 +9,19 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from consumer.agent.basis import Basis
 from consumer.agent.failover import Failover
 from consumer.agent.fallback_file import FILE_NAME
 from consumer.agent.probing import BROKEN, Prober
 from consumer.agent.switches import Switches
+from consumer.config import Settings
 from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair, Rules
 from consumer.sources.budget import Budget
 from consumer.state.cursors import Cursors, Position
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
+from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 from tests.support.log_pages import Pages
 from tests.unit.sources.test_stream_watch import START, Deaf
@@ -35,19 +36,10 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock(START)
-        self.metrics = Metrics()
-        self.health = Health(self.clock.now)
+        basis = Basis.of(Settings(), StateFolder(folder), self.clock)
+        self.metrics, self.health = basis.metrics, basis.health
         self.positions = Cursors(None, self.clock)
-        self.failover = Failover(
-            Rules(60.0, 300.0),
-            self.positions,
-            self.clock,
-            Switches(self.metrics, self.health, self.clock),
-            self.health,
-            folder,
-            silent_seconds=10.0,
-            look_back_seconds=1200.0,
-        )
+        self.failover = Failover(basis, Rules(60.0, 300.0), self.positions, Switches(basis))
         self.share = Budget(4.0, 4.0, self.clock).share(GROUP.name)
         self.watch = self.failover.watch(PAIR.stream, Deaf())
         self.failover.adopt({PAIR})

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from consumer.agent.basis import Basis
 from consumer.agent.fleet import Fleet
 from consumer.config import Settings
 from consumer.state.cursors import Cursors
+from consumer.state.identity import StateFolder
 from tests.support.emulated_estate import MotoServer
 from tests.unit.state.test_shared import Fleet as Agents
 
@@ -26,7 +28,8 @@ def test_agents_that_poll_an_account_and_region_are_counted_once_each(moto: Moto
     agents = Agents(moto.endpoint, tmp_path)
     one, two = agents.agent("one"), agents.agent("two")
     agents.pass_time(10)
-    fleet = Fleet(Settings(), tmp_path, "one", Cursors(None, agents.clock), agents.clock, print, print)
+    basis = Basis.of(Settings(), StateFolder(tmp_path), agents.clock)
+    fleet = Fleet(basis, Cursors(None, agents.clock), print, print)
     fleet.shared = one
     assert fleet.pollers("111111111111", "eu-west-1") == 0
     for agent, key in ((one, f"{HERE}/a"), (one, f"{HERE}/b"), (two, f"{HERE}/c"), (two, f"{THERE}/a")):

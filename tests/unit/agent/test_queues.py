@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from consumer.agent.basis import Basis
 from consumer.agent.queues import FIRST_PLAN_SECONDS, QueueFactory, queue_tasks
 from consumer.aws.roles import Role, Target
-from consumer.aws.sessions import Sessions
 from consumer.config import Settings
 from consumer.discovery.buckets import Bucket, Queue
 from consumer.discovery.estate import Part, Vpc
@@ -17,8 +17,7 @@ from consumer.discovery.plan import Wishes, make_plan
 from consumer.discovery.survey import Survey
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import FlowLog, Plan
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
+from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
@@ -75,18 +74,13 @@ def test_a_buckets_named_queue_is_read_by_the_plan_or_where_nobody_discovers_at_
 
 
 def test_a_queue_waits_for_the_first_plan_but_not_for_ever(tmp_path: Path) -> None:
-    clock, metrics = ManualClock(), Metrics()
-    health = Health(clock.now)
+    clock = ManualClock()
     plans: list[Plan] = []
     chosen = settings(queues=[{"queue": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/news"}])
+    basis = Basis.of(chosen, StateFolder(tmp_path), clock)
     factory = QueueFactory(
-        chosen,
-        Sessions(chosen.aws),
-        tmp_path,
+        basis,
         lambda origin, rejects: None,
-        metrics,
-        health,
-        clock,
         lambda: plans[0] if plans else None,
         lambda flow_log: True,
     )
@@ -97,7 +91,7 @@ def test_a_queue_waits_for_the_first_plan_but_not_for_ever(tmp_path: Path) -> No
 
     def watch(seconds: float) -> None:
         waited.append(clock.elapsed)
-        component = health.snapshot()[f"queue {task.key}"]
+        component = basis.health.snapshot()[f"queue {task.key}"]
         if clock.elapsed < FIRST_PLAN_SECONDS:
             assert (component.state, "not known yet" in component.reason) == ("waiting", True)
         else:

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from consumer.agent.basis import Basis
 from consumer.agent.standing_in import Helped, StandingIn, helped_groups
 from consumer.agent.switches import Switches
+from consumer.config import Settings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, FlowLog, Plan
 from consumer.select.fallback import Rules
 from consumer.state.identity import StateFolder
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 from tests.support.clock import ManualClock
 from tests.unit.sources.test_polling_watch import Deaf
 
@@ -35,19 +35,11 @@ class Scene:
 
     def __init__(self, folder: Path, helped: Helped = POLLED) -> None:
         self.clock = ManualClock(START)
-        self.metrics = Metrics()
-        self.health = Health(self.clock.now)
-        self.switches = Switches(self.metrics, self.health, self.clock)
+        basis = Basis.of(Settings(), StateFolder(folder), self.clock)
+        self.metrics, self.health = basis.metrics, basis.health
+        self.switches = Switches(basis)
         self.stream_trouble = ""
-        self.standing = StandingIn(
-            Rules(60.0, 300.0),
-            lambda group, stream: self.stream_trouble,
-            self.switches,
-            self.metrics,
-            self.health,
-            self.clock,
-            StateFolder(folder),
-        )
+        self.standing = StandingIn(basis, Rules(60.0, 300.0), lambda group, stream: self.stream_trouble, self.switches)
         self.standing.adopt({GROUP: helped})
         self.polling = self.standing.watch(GROUP, Deaf())
 
