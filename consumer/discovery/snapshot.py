@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from consumer.discovery.estate import AttachmentKey, Interface, NatGateway, Past
 from consumer.discovery.merging import Estate
@@ -77,11 +78,7 @@ class _Builder:
             if vpc in self._rows.numbers:
                 vpc_exporters[self._rows.numbers[vpc]] = address
         row_vpcs = np.array(self._rows.vpcs[:interface_count], dtype=np.uint64)
-        row_numbers = np.zeros(interface_count, dtype=np.uint64)
-        for name, row in self._interface_rows.items():
-            row_numbers[row] = row_numbers[row] or if_indexes.get(name.decode(), 0)
-        for past, row in self._past_rows:
-            row_numbers[row] = if_indexes.get(past.interface.id, 0)
+        row_numbers = self._if_indexes_by_row(interface_count, if_indexes)
         turns = self._take_turns()
         numbering = Numbering(self._rows.numbers, self._vpc_rows, self._site_rows)
         surroundings = Surroundings(self._estate, self._rows, numbering, self._subnet_rows, self._knowledge.ranges)
@@ -121,6 +118,14 @@ class _Builder:
             taken_at=taken_at,
             history=build_history(turns.groups),
         )
+
+    def _if_indexes_by_row(self, row_count: int, if_indexes: Mapping[str, int]) -> NDArray[np.uint64]:
+        numbers = np.zeros(row_count, dtype=np.uint64)
+        for name, row in self._interface_rows.items():
+            numbers[row] = numbers[row] or if_indexes.get(name.decode(), 0)
+        for past, row in self._past_rows:
+            numbers[row] = if_indexes.get(past.interface.id, 0)
+        return numbers
 
     def _add_interface(self, interface: Interface) -> None:
         instance = self._estate.instances.get(interface.instance_id)
