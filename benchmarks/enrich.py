@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import estate
-from consumer.discovery.aws_ranges import shipped_ranges
-from consumer.discovery.merging import if_index_owners, merge
-from consumer.discovery.rows import Knowledge
-from consumer.discovery.snapshot import build_inventory
-from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
+from consumer.discovery.estate.merging import if_index_owners, merge
+from consumer.discovery.inventory.aws_ranges import shipped_ranges
+from consumer.discovery.inventory.rows import Knowledge
+from consumer.discovery.inventory.snapshot import build_inventory
+from consumer.discovery.inventory.snapshot_file import load_snapshot, save_snapshot
 from consumer.enrich import warm_up
 from consumer.enrich.join import Joiner
 from consumer.model.flow_batch import Column, FlowBatch, Kind

@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
 from benchmarks.generate import V2_FORMAT
-from consumer.discovery.estate import Attachment, Instance, Interface, Part, Peer, Peering, Subnet, Vpc
-from consumer.discovery.estate_routes import GatewayRoute, GatewayTable, Route, RouteTable
+from consumer.discovery.estate.routes import GatewayRoute, GatewayTable, Route, RouteTable
+from consumer.discovery.estate.values import Attachment, Instance, Interface, Part, Peer, Peering, Subnet, Vpc
 from consumer.model.plan import FlowLog
 
 REGIONS = tuple(f"xx-region-{number}" for number in range(1, 18))

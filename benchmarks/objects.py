@@ -34,7 +34,7 @@ from consumer.decode.fields import field_named
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.flow_batch import Kind
 from consumer.model.log_format import LogFormat
-from consumer.sources.object_store import read_object
+from consumer.sources.chunks.stored import read_object
 
 RUNS = 5
 PEER_RECORDS = 50_000

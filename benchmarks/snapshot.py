@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 from benchmarks import estate
-from consumer.discovery.aws_ranges import shipped_ranges
-from consumer.discovery.merging import if_index_owners, merge
-from consumer.discovery.rows import Knowledge
-from consumer.discovery.snapshot import build_inventory
-from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
+from consumer.discovery.estate.merging import if_index_owners, merge
+from consumer.discovery.inventory.aws_ranges import shipped_ranges
+from consumer.discovery.inventory.rows import Knowledge
+from consumer.discovery.inventory.snapshot import build_inventory
+from consumer.discovery.inventory.snapshot_file import load_snapshot, save_snapshot
 
 
 def build(file: Path, accounts: int, interfaces: int, vpcs: int) -> None:

@@ -40,17 +40,17 @@ from consumer.aws.roles import Learned, Role, Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
-from consumer.discovery import full_collections
-from consumer.discovery.errand import NICENESS, Errand, run
-from consumer.discovery.estate import Part
-from consumer.discovery.holder import InventoryHolder
-from consumer.discovery.inventory import InventoryKeeper, Refresh
-from consumer.discovery.part_file import load_part, part_file, save_part
-from consumer.discovery.plan import Wishes, make_plan
-from consumer.discovery.reading import Problem
+from consumer.discovery.estate.part_file import load_part, part_file, save_part
+from consumer.discovery.estate.problem import Problem
+from consumer.discovery.estate.values import Part
+from consumer.discovery.plan.choosing import Wishes, make_plan
+from consumer.discovery.plan.survey import Survey
+from consumer.discovery.plan.survey_file import SURVEY, save_survey
+from consumer.discovery.reading import full_collections
+from consumer.discovery.reading.errand import NICENESS, Errand, run
+from consumer.discovery.reading.holder import InventoryHolder
+from consumer.discovery.reading.keeper import InventoryKeeper, Refresh
 from consumer.discovery.settings import DiscoverySettings
-from consumer.discovery.survey import Survey
-from consumer.discovery.survey_file import SURVEY, save_survey
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.plan import Plan

@@ -46,8 +46,8 @@ from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.log_format import LogFormat
 from consumer.parquet import column, encodings, page
 from consumer.select import log_status
-from consumer.sources.cutters import TextCutter
-from consumer.sources.objects import _Unpacked
+from consumer.sources.chunks.cutters import TextCutter
+from consumer.sources.chunks.text import _Unpacked
 
 EVENTS_EACH = 4_000
 ENVELOPE_ROUNDS, OBJECT_ROUNDS = 3, 15

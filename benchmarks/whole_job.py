@@ -29,9 +29,9 @@ from benchmarks.drain import Drain
 from benchmarks.generate import FORMATS, envelopes, estate
 from consumer.assembly import Outlet, build_lanes, warm_up
 from consumer.clock import SystemClock
-from consumer.discovery.estate import Instance, Interface, Part, Subnet, Vpc
-from consumer.discovery.merging import merge
-from consumer.discovery.snapshot import build_inventory
+from consumer.discovery.estate.merging import merge
+from consumer.discovery.estate.values import Instance, Interface, Part, Subnet, Vpc
+from consumer.discovery.inventory.snapshot import build_inventory
 from consumer.enrich.join import JoinCounts
 from consumer.export.settings import CollectorSettings
 from consumer.model.delivery import Delivery, Origin, SourceKind

@@ -28,8 +28,8 @@ from consumer.export.settings import CollectorSettings
 from consumer.kcl.properties import property_faults
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.select.settings import FallbackSettings, RepeatsSettings
-from consumer.sources.polling import PollingSettings
-from consumer.sources.s3_settings import QueueSettings, S3Settings
+from consumer.sources.cloudwatch.settings import PollingSettings
+from consumer.sources.s3.settings import QueueSettings, S3Settings
 from consumer.state.settings import StateSettings
 from consumer.telemetry.settings import TelemetrySettings
 
@@ -353,7 +353,7 @@ def _access_file_faults(aws: AwsSettings) -> Iterator[Fault]:
 
 
 def _network_name_faults(files: Sequence[str]) -> Iterator[Fault]:
-    from consumer.discovery.own_names import read_names  # with NumPy, which no other setting needs
+    from consumer.discovery.inventory.own_names import read_names  # with NumPy, which no other setting needs
 
     try:
         read_names(files)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from consumer.discovery import aws_ranges
+from consumer.discovery.inventory import aws_ranges
 
 
 def renew(source: Path, shipped: Path) -> str:

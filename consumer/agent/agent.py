@@ -38,10 +38,10 @@ from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
 from consumer.clock import Clock, SystemClock
 from consumer.config import Settings
-from consumer.discovery.formats import FormatFinder
-from consumer.discovery.holder import InventoryHolder
-from consumer.discovery.refresher import Refresher
-from consumer.discovery.schedule import Schedule
+from consumer.discovery.reading.formats import FormatFinder
+from consumer.discovery.reading.holder import InventoryHolder
+from consumer.discovery.reading.refresher import Refresher
+from consumer.discovery.reading.schedule import Schedule
 from consumer.errors import ConfigurationError, Fault, LostSlotError, Stopped
 from consumer.export.report import TelemetryObserver
 from consumer.kcl.properties import lease_table

@@ -20,11 +20,11 @@ from consumer.aws.log_events import LogEvents
 from consumer.aws.roles import Target
 from consumer.errors import RefusedError
 from consumer.model.place import LogGroupKey
-from consumer.sources.budget import Budget, Share
-from consumer.sources.cloudwatch import CloudWatchSource
-from consumer.sources.cloudwatch_report import PollingReport
-from consumer.sources.kinesis import KinesisSource
-from consumer.sources.report import StreamReport
+from consumer.sources.cloudwatch.budget import Budget, Share
+from consumer.sources.cloudwatch.report import PollingReport
+from consumer.sources.cloudwatch.source import CloudWatchSource
+from consumer.sources.kinesis.report import StreamReport
+from consumer.sources.kinesis.source import KinesisSource
 from consumer.state.cursors import Positions
 
 

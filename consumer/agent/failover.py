@@ -20,8 +20,8 @@ from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules, Seen, Switch, Unit, step
 from consumer.select.plan import CutOff, Place, place_of
-from consumer.sources.stream_status import StreamObserver
-from consumer.sources.stream_watch import StreamState, StreamWatch
+from consumer.sources.kinesis.status import StreamObserver
+from consumer.sources.kinesis.watch import StreamState, StreamWatch
 from consumer.state.cursors import Position, Positions
 from consumer.state.heard import Heard
 

@@ -1,6 +1,6 @@
 """What the plan says in log, metrics and /health.
 
-Belongs here: words and figures of decisions. Does not: making them (discovery/plan.py, select/fallback.py).
+Belongs here: words and figures of decisions. Does not: making them (discovery/plan/choosing.py, select/fallback.py).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Collection, Container, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from consumer.discovery.plan import SOURCE_NAMES
-from consumer.discovery.report import distinct_parts
-from consumer.discovery.survey import Survey
-from consumer.discovery.ways import name_of
+from consumer.discovery.plan.choosing import SOURCE_NAMES
+from consumer.discovery.plan.survey import Survey
+from consumer.discovery.plan.ways import name_of
+from consumer.discovery.report.content import distinct_parts
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan

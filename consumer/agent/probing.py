@@ -18,7 +18,7 @@ from consumer.clock import Clock
 from consumer.errors import RetryableError, VpcflowError
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair
-from consumer.sources.budget import Share
+from consumer.sources.cloudwatch.budget import Share
 from consumer.telemetry.logs import get_logger
 
 BROKEN = "its subscription brings nothing, while the log group has newer events"

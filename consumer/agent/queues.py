@@ -1,7 +1,7 @@
 """Queues that announce flow log objects: which are read, as whom, and the source of each.
 
 Belongs here: joining settings, plan and survey to tasks of the conductor, and making their sources. Does not: the rules
-of the plan (discovery/plan.py), reading (sources/s3.py).
+of the plan (discovery/plan/choosing.py), reading (sources/s3/source.py).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from consumer.agent.conductor import Made, Task
 from consumer.aws.operations import GET_QUEUE_URL
 from consumer.aws.roles import Access, Role, Target
 from consumer.config import Settings
-from consumer.discovery.survey import Survey
+from consumer.discovery.plan.survey import Survey
 from consumer.errors import RetryableError
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import Plan
-from consumer.sources.s3 import KeepRejects, S3Source
-from consumer.sources.s3_objects import BucketRules, ObjectReader
-from consumer.sources.s3_queue import MessageQueue
-from consumer.sources.s3_report import QueueReport
-from consumer.sources.s3_settings import QueueSettings
+from consumer.sources.s3.objects import BucketRules, ObjectReader
+from consumer.sources.s3.queue import MessageQueue
+from consumer.sources.s3.report import QueueReport
+from consumer.sources.s3.settings import QueueSettings
+from consumer.sources.s3.source import KeepRejects, S3Source
 from consumer.state.object_journal import ObjectJournal
 
 _DAY_SECONDS = 86_400.0

@@ -1,7 +1,7 @@
 """What discovery and settings say is to be read, as tasks of the conductor.
 
-Belongs here: the values, and turning a plan into them. Does not: the rules of the plan (discovery/plan.py), what is
-healthy (failover.py), when (steering.py).
+Belongs here: the values, and turning a plan into them. Does not: the rules of the plan (discovery/plan/choosing.py),
+what is healthy (failover.py), when (steering.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from consumer.agent.conductor import Task
 from consumer.agent.standing_in import Helped, helped_groups
 from consumer.aws.roles import Access
 from consumer.config import Settings
-from consumer.discovery.plan import Wishes
-from consumer.discovery.save import stream_settings
-from consumer.discovery.survey import Survey
+from consumer.discovery.plan.choosing import Wishes
+from consumer.discovery.plan.survey import Survey
+from consumer.discovery.report.save import stream_settings
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import SourceKind
 from consumer.model.place import LogGroupKey

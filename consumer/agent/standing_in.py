@@ -1,7 +1,7 @@
 """Carrying out that S3 stands in for a log group that nothing else delivers.
 
 Belongs here: seeing, stepping, telling, keeping it over a restart. Does not: deciding (select/stand_in.py), who may
-(discovery/stand_ins.py), which rows (select/plan.py).
+(discovery/plan/stand_ins.py), which rows (select/plan.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from consumer.model.place import LogGroupKey
 from consumer.model.plan import Plan
 from consumer.select.fallback import Rules
 from consumer.select.stand_in import StandIn, step
-from consumer.sources.cloudwatch import PollingObserver
-from consumer.sources.polling_watch import PollingWatch
+from consumer.sources.cloudwatch.source import PollingObserver
+from consumer.sources.cloudwatch.watch import PollingWatch
 
 CHOSEN, S3 = "chosen", "s3"
 """Who reports a log group, as `source switched` says it."""

@@ -1,7 +1,7 @@
 """What should be read now: the plan of the last discovery, the user's wishes, and what is healthy.
 
 Belongs here: keeping the plan in force, and what follows from it and from fallback: tasks, what is left out, /health.
-Does not: the rules (discovery/plan.py), tasks of a plan (readings.py), starting and stopping (conductor.py).
+Does not: the rules (discovery/plan/choosing.py), tasks of a plan (readings.py), starting and stopping (conductor.py).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from consumer.agent.queues import queue_tasks
 from consumer.agent.readings import GroupReading, Known, places_of, wished_pairs, wished_tasks, wishes_of
 from consumer.agent.standing_in import StandingIn
 from consumer.aws.roles import Access
-from consumer.discovery.inventory import Refresh
+from consumer.discovery.estate.problem import Problem
 from consumer.discovery.parallel import in_background, result_of
-from consumer.discovery.plan import make_plan
-from consumer.discovery.reading import Problem
-from consumer.discovery.report import plan_rows
-from consumer.discovery.survey import Survey, Surveyor
-from consumer.discovery.survey_file import SURVEY, load_survey, save_survey
+from consumer.discovery.plan.choosing import make_plan
+from consumer.discovery.plan.survey import Survey, Surveyor
+from consumer.discovery.plan.survey_file import SURVEY, load_survey, save_survey
+from consumer.discovery.reading.keeper import Refresh
+from consumer.discovery.report.content import plan_rows
 from consumer.errors import ConfigurationError, Stopped, VpcflowError
 from consumer.kcl.settings import StreamSettings
 from consumer.model.delivery import Origin, SourceKind

@@ -1,7 +1,7 @@
 """Pages of log events of one log group, as bytes, with just what paging needs to know of them.
 
 Belongs here: the calls, the token, the newest timestamp and AWS's own time. Does not: when to ask for what
-(sources/cloudwatch.py), the events (decode/). API reference: FilterLogEvents, GetLogEvents, DescribeLogStreams.
+(sources/cloudwatch/source.py), the events (decode/). API reference: FilterLogEvents, GetLogEvents, DescribeLogStreams.
 """
 
 from __future__ import annotations

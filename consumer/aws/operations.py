@@ -63,8 +63,9 @@ class Operation:
     """One API operation. `items`: key of the list in the answer (paged); empty = the answer is one thing.
 
     `page_size`: the most one page may hold (API references); 0 = nobody can choose it. `iam_name`: where IAM calls the
-    action otherwise. `is_paced`: who calls it has a budget (sources/budget.py), so a call goes out once and botocore
-    neither repeats nor delays it. What it repeats would go beyond the budget; its delays are those of all groups.
+    action otherwise. `is_paced`: who calls it has a budget (sources/cloudwatch/budget.py), so a call goes out once and
+    botocore neither repeats nor delays it. What it repeats would go beyond the budget; its delays are those of all
+    groups.
     """
 
     service: str

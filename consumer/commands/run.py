@@ -31,7 +31,7 @@ def run(config: Path | None, since: str) -> int:
     from consumer.agent.agent import run_agent
     from consumer.config import load_settings
     from consumer.errors import ConfigurationError, Fault
-    from consumer.sources.polling import moment
+    from consumer.sources.cloudwatch.settings import moment
 
     settings = load_settings(config, os.environ)
     if since:

@@ -1,7 +1,7 @@
 """The agent's end of the Unix socket to the children; child.py documents the frames.
 
 Belongs here: accepting children, noticing at once when one ends, batches of records. Does not: what to do with
-records (sources/kinesis.py).
+records (sources/kinesis/source.py).
 """
 
 from __future__ import annotations

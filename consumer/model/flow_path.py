@@ -1,7 +1,8 @@
 """The way a flow takes between its two ends, as one small number.
 
 Belongs here: the numbers and what they mean. Does not: finding the way of a record (enrich/kernels.py) or of a route
-(discovery/routing.py). Numbers are sent (element flowPath), so one, once published, keeps its meaning for ever.
+(discovery/inventory/routing.py). Numbers are sent (element flowPath), so one, once published, keeps its meaning for
+ever.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What we know of the estate: an immutable snapshot that enrich joins against and encode reads names from.
 
-Belongs here: the snapshot's shape. Does not: filling it (discovery/inventory.py) or joining it (enrich/).
+Belongs here: the snapshot's shape. Does not: filling it (discovery/reading/keeper.py) or joining it (enrich/).
 Swapped whole; nobody changes one in place, so its identity is a cache key.
 """
 

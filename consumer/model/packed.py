@@ -1,9 +1,9 @@
 """Many short byte strings as arrays, so that they can be mapped from a file and cost no Python object each.
 
-Belongs here: texts by number, and numbers by name. Does not: files (discovery/snapshot_file.py). An estate has hundreds
-of thousands of names: made into objects, they held the interpreter for 60 ms when a snapshot was taken up, for as long
-again when it was given back, and lengthened every full garbage collection. Here an object is made of the few that
-flows ask for, when they ask.
+Belongs here: texts by number, and numbers by name. Does not: files (discovery/inventory/snapshot_file.py). An estate
+has hundreds of thousands of names: made into objects, they held the interpreter for 60 ms when a snapshot was taken up,
+for as long again when it was given back, and lengthened every full garbage collection. Here an object is made of the
+few that flows ask for, when they ask.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who reports what: flow logs as AWS describes them, and the source chosen for each, with the reason in words.
 
-Belongs here: the values. Does not: finding flow logs (discovery/), choosing (discovery/plan.py), leaving rows out
-(select/). Shapes: EC2 API reference, FlowLog.
+Belongs here: the values. Does not: finding flow logs (discovery/), choosing (discovery/plan/choosing.py), leaving rows
+out (select/). Shapes: EC2 API reference, FlowLog.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rows of a Parquet object, row group by row group, a bounded number at a time.
 
 Belongs here: the one place where our own reader gives up and pyarrow takes over. Does not: positions, faults and
-acknowledgement of what is read (sources/parquet.py).
+acknowledgement of what is read (sources/chunks/parquet.py).
 
 AWS writes flow logs flat, in whole numbers and strings, packed by gzip; so that is what our own reader is for. pyarrow
 took 0.45 and 0.75 µs a record to read the same columns (14 and 29 of them), more than half of it in its own zlib, where

@@ -1,7 +1,7 @@
 """When a log group is polled in place of its stream, and when it is not any more: one state machine a (group, stream).
 
 Belongs here: the decision. Pure: it takes the time and what was seen, and returns the next state with the reason. Does
-not: seeing (sources/stream_watch.py, probing.py) or doing (steering.py).
+not: seeing (sources/kinesis/watch.py, probing.py) or doing (steering.py).
 
     STREAM ──unhealthy for failover_after──▶ POLLING ◀──unhealthy again──┐
        ▲                                        │ healthy                │

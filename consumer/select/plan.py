@@ -1,7 +1,7 @@
 """Which rows the plan has reported: each interface's record once, where several flow logs record it.
 
 Belongs here: the compiled view of a plan, and leaving rows out by it, per distinct interface. Pure. Does not: choosing
-(discovery/plan.py), repeats of one log event (repeats.py).
+(discovery/plan/choosing.py), repeats of one log event (repeats.py).
 
 For each interface and each of ACCEPT and REJECT, one flow log is the *reporter*: the first in the plan's order of those
 whose resource is the interface or holds it. A row is left out when the flow logs that can have written it (those of its

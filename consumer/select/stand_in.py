@@ -1,6 +1,6 @@
 """When the flows of a log group are reported from S3, and when they are not any more: one state machine a log group.
 
-Belongs here: the decision. Pure. Does not: who may stand in (discovery/stand_ins.py), which rows (plan.py here),
+Belongs here: the decision. Pure. Does not: who may stand in (discovery/plan/stand_ins.py), which rows (plan.py here),
 carrying out (agent/standing_in.py).
 
 The third choice, after the stream and polling: neither delivers, for a missing permission or a group that is gone. Rows

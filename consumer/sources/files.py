@@ -1,7 +1,7 @@
 """Source 4: flow log files, what `vpcflow replay` reads. Plain, gzip or Parquet; `-` is standard input.
 
-Belongs here: opening files and handing their chunks over as deliveries. Does not: how an object is cut (objects.py),
-understanding lines or envelopes (decode/).
+Belongs here: opening files and handing their chunks over as deliveries. Does not: how an object is cut
+(chunks/text.py), understanding lines or envelopes (decode/).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import BinaryIO
 from consumer.clock import Clock
 from consumer.model.delivery import Delivery, Origin, SourceKind
 from consumer.model.log_format import LogFormat
-from consumer.sources.objects import PARQUET_MAGIC, Chunk, ObjectName, Position, read_chunks
-from consumer.sources.parquet import read_rows
+from consumer.sources.chunks.parquet import read_rows
+from consumer.sources.chunks.text import PARQUET_MAGIC, Chunk, ObjectName, Position, read_chunks
 
 _READ_BYTES = 256 << 10
 

@@ -1,7 +1,7 @@
 """`vpcflow backfill`: flow log objects of the past out of a bucket, once, however often it has to be started.
 
 Belongs here: the workers, what becomes of each object, the summary. Does not: the options (backfill_options.py),
-finding objects (sources/s3_listing.py), reading one and remembering how far (sources/s3_objects.py,
+finding objects (sources/s3/listing.py), reading one and remembering how far (sources/s3/objects.py,
 state/object_journal.py), the way of a record (pipeline.py). Nothing is deleted and no queue is touched.
 """
 
@@ -24,15 +24,15 @@ from consumer.aws.sessions import Sessions
 from consumer.aws.stored_object import Place
 from consumer.clock import Clock, SystemClock
 from consumer.config import Settings
-from consumer.discovery.snapshot_file import load_snapshot
+from consumer.discovery.inventory.snapshot_file import load_snapshot
 from consumer.errors import ConfigurationError, Fault, RefusedError, VpcflowError
 from consumer.export.report import LineObserver
 from consumer.model.delivery import Delivery
 from consumer.model.inventory import Inventory, empty_inventory
 from consumer.pipeline import Pipeline
-from consumer.sources.notices import Notice
-from consumer.sources.s3_listing import Listed, list_objects
-from consumer.sources.s3_objects import ObjectReader
+from consumer.sources.s3.listing import Listed, list_objects
+from consumer.sources.s3.notices import Notice
+from consumer.sources.s3.objects import ObjectReader
 from consumer.state.dead_letter import DeadLetter
 from consumer.state.object_journal import ObjectJournal
 from consumer.telemetry.logs import set_up_logs

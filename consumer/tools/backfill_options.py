@@ -17,8 +17,8 @@ from consumer.aws.roles import Access, Role
 from consumer.config import AccessOptions, Settings
 from consumer.errors import ConfigurationError, Fault
 from consumer.export.settings import CollectorSettings
-from consumer.sources.s3_listing import Span
-from consumer.sources.s3_objects import BucketRules
+from consumer.sources.s3.listing import Span
+from consumer.sources.s3.objects import BucketRules
 from consumer.tools.sending import collectors_named, number_faults
 
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bar
 
 from consumer.clock import Clock
-from consumer.sources.s3_access import Refusal
+from consumer.sources.s3.access import Refusal
 
 LINE_SECONDS = 10.0
 

@@ -18,7 +18,7 @@ from rich.markup import escape
 from consumer.clock import SystemClock
 from consumer.collect.check import CheckReport, check_collector, report_text
 from consumer.config import AccessOptions, Settings
-from consumer.discovery.check import Verdict
+from consumer.discovery.access.check import Verdict
 from consumer.encode.settings import EncodingSettings
 from consumer.errors import VpcflowError
 from consumer.tools.check_aws import answer, show, try_aws

@@ -1,6 +1,6 @@
 """What `vpcflow check aws` does: try what the agent needs of AWS, and say what is missing.
 
-Belongs here: joining settings, AWS and the check, and printing. Does not: the trials (discovery/check.py).
+Belongs here: joining settings, AWS and the check, and printing. Does not: the trials (discovery/access/check.py).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from consumer.agent.readings import wishes_of
 from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
 from consumer.config import AccessOptions, Settings
-from consumer.discovery.check import AccessCheck, Finding, Verdict
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.access.check import AccessCheck, Finding, Verdict
+from consumer.discovery.reading.keeper import InventoryKeeper
 from consumer.state.assignments import Assignments
 from consumer.telemetry.logs import set_up_logs
 

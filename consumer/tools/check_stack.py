@@ -1,6 +1,6 @@
 """What `vpcflow check aws --stack NAME` does: find our stack, and say what of it is missing.
 
-Belongs here: joining settings, AWS and the look, and printing. Does not: the look itself (discovery/stacks.py).
+Belongs here: joining settings, AWS and the look, and printing. Does not: the look itself (discovery/plan/stacks.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from consumer.aws.sessions import Sessions
 from consumer.config import AccessOptions
-from consumer.discovery.stacks import StackReport, look_at_stacks
+from consumer.discovery.plan.stacks import StackReport, look_at_stacks
 from consumer.telemetry.logs import set_up_logs
 
 

@@ -23,12 +23,12 @@ from consumer.agent.readings import wishes_of
 from consumer.aws.sessions import Sessions
 from consumer.clock import SystemClock
 from consumer.config import AccessOptions, Settings
-from consumer.discovery.inventory import InventoryKeeper
-from consumer.discovery.plan import make_plan
-from consumer.discovery.report import report
-from consumer.discovery.save import Saved, add_to, entries_of
-from consumer.discovery.show import show, show_problems, summary
-from consumer.discovery.survey import Survey, Surveyor
+from consumer.discovery.plan.choosing import make_plan
+from consumer.discovery.plan.survey import Survey, Surveyor
+from consumer.discovery.reading.keeper import InventoryKeeper
+from consumer.discovery.report.content import report
+from consumer.discovery.report.save import Saved, add_to, entries_of
+from consumer.discovery.report.show import show, show_problems, summary
 from consumer.errors import ConfigurationError, Fault, VpcflowError
 from consumer.model.inventory import Inventory
 from consumer.state.assignments import Assignments

@@ -18,9 +18,9 @@ import pytest
 
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
-from consumer.discovery.holder import InventoryHolder
-from consumer.discovery.refresher import Refresher
-from consumer.discovery.schedule import Schedule
+from consumer.discovery.reading.holder import InventoryHolder
+from consumer.discovery.reading.refresher import Refresher
+from consumer.discovery.reading.schedule import Schedule
 from consumer.discovery.settings import DiscoverySettings
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics

@@ -12,7 +12,7 @@ import pytest
 from consumer.aws.roles import Target
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
-from consumer.discovery.buckets import Bucket, BucketReader
+from consumer.discovery.plan.buckets import Bucket, BucketReader
 from consumer.errors import VpcflowError
 from consumer.model.plan import FlowLog
 from tests.support.emulated_estate import MotoServer

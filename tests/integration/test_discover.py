@@ -236,7 +236,7 @@ def test_a_terminal_gets_tables_in_which_what_goes_unseen_stands_out(
 ) -> None:
     from rich.console import Console
 
-    from consumer.discovery.show import show
+    from consumer.discovery.report.show import show
 
     report = found(*TWO_REGIONS)
     console = Console(record=True, width=250, color_system="standard", force_terminal=True)

@@ -12,9 +12,9 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import MEMBER_ACCOUNT, Host, Network
-from consumer.discovery.errand import Errand
-from consumer.discovery.holder import PROGRAM, InventoryHolder
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.reading.errand import Errand
+from consumer.discovery.reading.holder import PROGRAM, InventoryHolder
+from consumer.discovery.reading.keeper import InventoryKeeper
 from consumer.discovery.settings import DiscoverySettings
 from consumer.errors import ConfigurationError, RetryableError, Stopped
 from consumer.kcl.processes import process_record
@@ -161,7 +161,7 @@ from pathlib import Path
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
-from consumer.discovery.holder import InventoryHolder
+from consumer.discovery.reading.holder import InventoryHolder
 from consumer.discovery.settings import DiscoverySettings
 
 aws, state = AwsSettings(region="us-east-1"), Path(sys.argv[1])
@@ -181,7 +181,7 @@ def test_the_process_dies_with_its_agent(faulty_aws: FaultyAws, network: Network
 
     faulty_aws.fault_of = hang
     note = f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); "
-    reader = (sys.executable, "-c", note + "from consumer.discovery.errand import main; main()")
+    reader = (sys.executable, "-c", note + "from consumer.discovery.reading.errand import main; main()")
     agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), *reader])
     wait_until(lambda: pid.exists() and bool(pid.read_text()) and bool(faulty_aws.calls), "the process asks AWS", 60)
     number = int(pid.read_text())

@@ -13,7 +13,7 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import MEMBER_ACCOUNT, Host, Network
-from consumer.discovery.inventory import InventoryKeeper, Refresh
+from consumer.discovery.reading.keeper import InventoryKeeper, Refresh
 from consumer.discovery.settings import DiscoverySettings
 from consumer.enrich.join import Joiner
 from consumer.errors import Stopped

@@ -13,7 +13,7 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.demo.network import DEFAULT_FORMAT, HOME_ACCOUNT, LOG_GROUP, MEMBER_ACCOUNT, SHOP_FORMAT, Network
-from consumer.discovery.formats import UNKNOWN_CACHE_SECONDS, FormatFinder
+from consumer.discovery.reading.formats import UNKNOWN_CACHE_SECONDS, FormatFinder
 from consumer.discovery.settings import DiscoverySettings, LogFormatSettings
 from consumer.errors import Stopped
 from consumer.model.delivery import Origin, SourceKind
@@ -22,7 +22,7 @@ from consumer.model.place import LogGroupKey
 from consumer.model.plan import Choice, Plan
 from tests.support.clock import ManualClock
 from tests.support.emulated_estate import DENIED, THROTTLED, Fault, FaultyAws
-from tests.unit.discovery.test_plan import flow_log
+from tests.unit.discovery.plan.test_choosing import flow_log
 
 QUERY = "DescribeFlowLogs"
 HOME = Origin(SourceKind.KINESIS, account=HOME_ACCOUNT, region="us-east-1", log_group=LOG_GROUP)
@@ -140,7 +140,9 @@ def test_who_cannot_say_whose_they_are_hides_no_others_formats(faulty_aws: Fault
 def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
     faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 300.0)  # whatever the machine is busy with
+    monkeypatch.setattr(
+        "consumer.discovery.reading.formats.PLANNED_SECONDS", 300.0
+    )  # whatever the machine is busy with
     faulty_aws.fault_of = lambda action, _: fault if action == QUERY else None
     finding = Finding(network)
     places = [(MEMBER_ACCOUNT, LOG_GROUP, "srcaddr"), (HOME_ACCOUNT, LOG_GROUP, "dstaddr"), (MEMBER_ACCOUNT, "/x", "a")]
@@ -162,7 +164,7 @@ def test_where_aws_does_not_answer_the_formats_are_those_of_the_last_discovery(
 def test_a_look_up_that_hangs_holds_nobody_whose_formats_discovery_knows_for_long(
     faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 0.5)
+    monkeypatch.setattr("consumer.discovery.reading.formats.PLANNED_SECONDS", 0.5)
     release = threading.Event()
 
     def hang(action: str, parameters: dict[str, str]) -> None:
@@ -190,7 +192,9 @@ def test_a_look_up_that_hangs_holds_nobody_whose_formats_discovery_knows_for_lon
 def test_where_one_region_does_not_answer_what_discovery_found_there_counts_beside_the_others(
     faulty_aws: FaultyAws, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.discovery.formats.PLANNED_SECONDS", 300.0)  # whatever the machine is busy with
+    monkeypatch.setattr(
+        "consumer.discovery.reading.formats.PLANNED_SECONDS", 300.0
+    )  # whatever the machine is busy with
 
     def refuse(action: str, parameters: dict[str, str]) -> Fault | None:
         return DENIED if action == QUERY and parameters["region"] != "us-east-1" else None

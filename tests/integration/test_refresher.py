@@ -12,9 +12,9 @@ import pytest
 from consumer.aws.sessions import Sessions
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
-from consumer.discovery.holder import InventoryHolder
-from consumer.discovery.refresher import Refresher
-from consumer.discovery.schedule import Schedule
+from consumer.discovery.reading.holder import InventoryHolder
+from consumer.discovery.reading.refresher import Refresher
+from consumer.discovery.reading.schedule import Schedule
 from consumer.discovery.settings import DiscoverySettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.telemetry.health import Health

@@ -14,8 +14,8 @@ import pytest
 from consumer.errors import Stopped
 from consumer.model.delivery import Delivery
 from consumer.model.log_format import LogFormat
-from consumer.sources.s3_objects import BucketRules
-from consumer.sources.s3_settings import S3Settings
+from consumer.sources.s3.objects import BucketRules
+from consumer.sources.s3.settings import S3Settings
 from consumer.state.object_journal import ObjectJournal
 from tests.support.emulated_estate import MotoServer
 from tests.support.faulty_storage import CutAfter, FaultyStorage, Refuse, Request, Trouble
@@ -145,7 +145,7 @@ def test_parquet_objects_are_read_and_a_broken_one_is_kept(
     make: Make, monkeypatch: pytest.MonkeyPatch, is_large: bool
 ) -> None:
     if is_large:
-        monkeypatch.setattr("consumer.sources.object_store._WHOLE_BYTES", 1)
+        monkeypatch.setattr("consumer.sources.chunks.stored._WHOLE_BYTES", 1)
     bucket, agent = make()
     text = HEADER + lines(0, 40_000)
     rows = text.decode().splitlines()
@@ -371,7 +371,7 @@ def denied(code: str = "AccessDenied", message: str = "no") -> Callable[[Request
 def test_a_denied_object_is_one_state_and_its_message_is_left_until_it_is_allowed(
     make: Make, storage: FaultyStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.sources.s3_objects.DENIED_SECONDS", 1)
+    monkeypatch.setattr("consumer.sources.s3.objects.DENIED_SECONDS", 1)
     bucket, agent = make()
     for number in range(3):
         bucket.put(key(number), packed(number * 10, 10))

@@ -19,7 +19,7 @@ from consumer.agent.switches import Switches
 from consumer.aws.settings import AwsSettings
 from consumer.clock import SystemClock
 from consumer.config import Settings
-from consumer.discovery.inventory import InventoryKeeper
+from consumer.discovery.reading.keeper import InventoryKeeper
 from consumer.discovery.settings import DiscoverySettings
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.select.fallback import Rules

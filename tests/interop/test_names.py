@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.discovery.estate import Instance, Part, Subnet, Vpc
+from consumer.discovery.estate.values import Instance, Part, Subnet, Vpc
 from consumer.encode.options import selection, type_information
 from consumer.encode.settings import EncodingSettings
 from consumer.export.settings import CollectorSettings

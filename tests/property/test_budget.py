@@ -10,7 +10,7 @@ from itertools import count, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.sources.budget import Budget
+from consumer.sources.cloudwatch.budget import Budget
 from tests.support.clock import ManualClock
 
 _SLACK = 1e-6

@@ -16,7 +16,7 @@ from consumer.model.delivery import Origin, SourceKind, TextState
 from consumer.model.flow_batch import Kind
 from consumer.model.log_format import LogFormat
 from consumer.parquet.arrow import slice_of
-from consumer.sources.parquet import read_rows
+from consumer.sources.chunks.parquet import read_rows
 from tests.support import decode_fuzz
 from tests.support.parquet_files import packed, table
 from tests.support.reference import rows_of

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.discovery.estate import Interface, Part, Peer, Peering, Subnet, Vpc
+from consumer.discovery.estate.values import Interface, Part, Peer, Peering, Subnet, Vpc
 from consumer.enrich import addresses
 from consumer.enrich.join import Joiner, tables_of
 from consumer.enrich.views import Views

@@ -26,13 +26,13 @@ from consumer.kcl.settings import KclSettings
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Mode, Pair, Rules
-from consumer.sources.budget import Budget
-from consumer.sources.polling import PollingSettings
+from consumer.sources.cloudwatch.budget import Budget
+from consumer.sources.cloudwatch.settings import PollingSettings
 from consumer.state.cursors import Cursors, Position
 from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 from tests.support.log_pages import Pages
-from tests.unit.sources.test_stream_watch import Deaf
+from tests.unit.sources.kinesis.test_watch import Deaf
 
 START = 1_700_000_000.0
 GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
@@ -229,7 +229,7 @@ class FallbackMachine(RuleBasedStateMachine):
         self.watch.exported("a", first, last, is_caught_up=self.read == len(self.stream))
 
     def sweep(self) -> None:
-        """As sources/cloudwatch.py: everything since the position minus the look-back, that arrived after it."""
+        """As sources/cloudwatch/source.py: everything since the position minus the look-back, that arrived after it."""
         began_at = self.aws_now
         position = self.positions.get("log_group", GROUP.label())
         assert position is not None

@@ -67,7 +67,7 @@ class NeverTwice(RuleBasedStateMachine):
         """What outlives a death is kept: the table's file, positions, and the state machine's."""
         self.table = RepeatTable(self.control, self.ring)
         self.read = self.checkpoint
-        self.reported = 0  # the memory of each shard (sources/shard_memory.py) is of one life
+        self.reported = 0  # the memory of each shard (sources/kinesis/shard_memory.py) is of one life
         kept = self.unit
         self.unit = Unit(
             mode=Mode.POLLING if kept.is_polled else Mode.STREAM,

@@ -16,7 +16,7 @@ from consumer.model.row_slice import RowSlice
 from consumer.parquet import arrow
 from consumer.parquet.footer import read_footer
 from consumer.parquet.reader import ObjectReader
-from consumer.sources.parquet import read_rows
+from consumer.sources.chunks.parquet import read_rows
 from tests.support.parquet_files import packed, values_of
 
 TYPES: tuple[Any, ...] = (

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from consumer.errors import RetryableError, Stopped
 from consumer.model.delivery import Delivery
 from consumer.model.place import LogGroupKey
-from consumer.sources.budget import Budget
-from consumer.sources.cloudwatch import CloudWatchSource
-from consumer.sources.polling import PollingSettings
+from consumer.sources.cloudwatch.budget import Budget
+from consumer.sources.cloudwatch.settings import PollingSettings
+from consumer.sources.cloudwatch.source import CloudWatchSource
 from consumer.state.cursors import Cursors
 from tests.support.clock import ManualClock
 from tests.support.polled_logs import LogEvent, PolledLogs, Receiver
-from tests.unit.sources.test_cloudwatch import Seen
+from tests.unit.sources.cloudwatch.test_source import Seen
 
 LOOK_BACK = 1_200.0
 GROUP = LogGroupKey("123456789012", "us-east-1", "/vpc/flow")

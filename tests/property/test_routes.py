@@ -7,8 +7,7 @@ from ipaddress import IPv4Network, ip_address, ip_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.discovery.estate import Attachment, Part, Peer, Peering, Vpc
-from consumer.discovery.estate_routes import (
+from consumer.discovery.estate.routes import (
     GatewayPeering,
     GatewayRoute,
     GatewaySide,
@@ -16,6 +15,7 @@ from consumer.discovery.estate_routes import (
     Route,
     RouteTable,
 )
+from consumer.discovery.estate.values import Attachment, Part, Peer, Peering, Vpc
 from consumer.enrich.join import Joiner
 from tests.support.flows import all_rows, flow_batch, inventory_of
 

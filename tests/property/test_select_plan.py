@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.aws.roles import Target
 from consumer.decode.decoder import Decoder
-from consumer.discovery.buckets import Bucket, Queue
-from consumer.discovery.estate import Interface, Part, Subnet, Vpc
-from consumer.discovery.plan import Wishes, make_plan
-from consumer.discovery.survey import LogGroup, Survey
+from consumer.discovery.estate.values import Interface, Part, Subnet, Vpc
+from consumer.discovery.plan.buckets import Bucket, Queue
+from consumer.discovery.plan.choosing import Wishes, make_plan
+from consumer.discovery.plan.survey import LogGroup, Survey
 from consumer.model.delivery import Origin, SourceKind, TextState
 from consumer.model.flow_batch import FlowBatch
 from consumer.model.log_format import LogFormat

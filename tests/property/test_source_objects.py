@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from consumer.decode.decoder import Decoder
 from consumer.decode.fields import DEFAULT_FORMAT
 from consumer.model.delivery import Origin, SourceKind
-from consumer.sources.cutters import LINE_LIMIT_BYTES
-from consumer.sources.objects import BEGINNING, Position, read_chunks
+from consumer.sources.chunks.cutters import LINE_LIMIT_BYTES
+from consumer.sources.chunks.text import BEGINNING, Position, read_chunks
 from tests.support.reference import rows_of
 
 LINE = b"2 123456789012 eni-0a 10.0.0.%d 10.0.1.1 40000 443 6 20 4249 1418530010 1418530070 ACCEPT OK"

@@ -26,7 +26,7 @@ from consumer.kcl.properties import application_name
 from consumer.kcl.seed import seed_leases
 from consumer.kcl.settings import KclSettings, StreamSettings
 from consumer.model.delivery import Delivery
-from consumer.sources.kinesis import KinesisSource
+from consumer.sources.kinesis.source import KinesisSource
 from tests.support.steady import Steady
 
 AGENT = "agent-test"

@@ -21,11 +21,11 @@ from consumer.clock import SystemClock
 from consumer.model.delivery import Delivery, Origin
 from consumer.model.tally import Reject
 from consumer.sources.base import Process
-from consumer.sources.s3 import S3Source
-from consumer.sources.s3_access import Refusal
-from consumer.sources.s3_objects import BucketRules, ObjectReader
-from consumer.sources.s3_queue import Message, MessageQueue, QueueFacts
-from consumer.sources.s3_settings import S3Settings
+from consumer.sources.s3.access import Refusal
+from consumer.sources.s3.objects import BucketRules, ObjectReader
+from consumer.sources.s3.queue import Message, MessageQueue, QueueFacts
+from consumer.sources.s3.settings import S3Settings
+from consumer.sources.s3.source import S3Source
 from consumer.state.object_journal import ObjectJournal
 from tests.support.parquet_files import values_of
 

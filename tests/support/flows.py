@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import numpy as np
 
-from consumer.discovery.estate import Interface, Part
-from consumer.discovery.merging import if_index_owners, merge
-from consumer.discovery.rows import Knowledge
-from consumer.discovery.snapshot import build_inventory
+from consumer.discovery.estate.merging import if_index_owners, merge
+from consumer.discovery.estate.values import Interface, Part
+from consumer.discovery.inventory.rows import Knowledge
+from consumer.discovery.inventory.snapshot import build_inventory
 from consumer.model.address_index import LOW_HALF
 from consumer.model.flow_batch import Column, FlowBatch, Kind
 from consumer.model.inventory import Inventory

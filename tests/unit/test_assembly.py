@@ -13,7 +13,7 @@ from consumer.agent.source_ports import keep_ports, with_kept_port
 from consumer.assembly import OptionsBuilder, Outlet, build_lanes
 from consumer.collect.names import known_elements
 from consumer.collect.session import CollectingProcess, Record
-from consumer.discovery.estate import Instance, Part, Subnet, Vpc
+from consumer.discovery.estate.values import Instance, Part, Subnet, Vpc
 from consumer.encode.activity import ActiveInterfaces
 from consumer.encode.enterprise import ENTERPRISE_ELEMENTS
 from consumer.encode.settings import EncodingSettings

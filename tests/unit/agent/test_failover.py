@@ -19,12 +19,12 @@ from consumer.kcl.leases import Leased
 from consumer.model.delivery import Origin, SourceKind
 from consumer.model.place import LogGroupKey
 from consumer.select.fallback import Pair, Rules
-from consumer.sources.budget import Budget
+from consumer.sources.cloudwatch.budget import Budget
 from consumer.state.cursors import Cursors, Position
 from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
 from tests.support.log_pages import Pages
-from tests.unit.sources.test_stream_watch import START, Deaf
+from tests.unit.sources.kinesis.test_watch import START, Deaf
 
 GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")
 OTHERS = Leased(is_shared=True, are_others=True)

@@ -19,7 +19,7 @@ from consumer.state.heard import Heard, HeardTable, joined
 from tests.support.emulated_estate import MotoServer
 from tests.support.log_pages import Pages
 from tests.unit.agent.test_failover import GROUP, PAIR, Scene, bring
-from tests.unit.sources.test_stream_watch import START
+from tests.unit.sources.kinesis.test_watch import START
 from tests.unit.state.test_shared import Fleet, Table
 
 STREAM = StreamSettings(name="flow", region="eu-west-1")

@@ -11,10 +11,10 @@ from consumer.agent.basis import Basis
 from consumer.agent.queues import FIRST_PLAN_SECONDS, QueueFactory, queue_tasks
 from consumer.aws.roles import Role, Target
 from consumer.config import Settings
-from consumer.discovery.buckets import Bucket, Queue
-from consumer.discovery.estate import Part, Vpc
-from consumer.discovery.plan import Wishes, make_plan
-from consumer.discovery.survey import Survey
+from consumer.discovery.estate.values import Part, Vpc
+from consumer.discovery.plan.buckets import Bucket, Queue
+from consumer.discovery.plan.choosing import Wishes, make_plan
+from consumer.discovery.plan.survey import Survey
 from consumer.model.delivery import SourceKind
 from consumer.model.plan import FlowLog, Plan
 from consumer.state.identity import StateFolder

@@ -17,7 +17,7 @@ from consumer.model.plan import Choice, FlowLog, Plan
 from consumer.select.fallback import Rules
 from consumer.state.identity import StateFolder
 from tests.support.clock import ManualClock
-from tests.unit.sources.test_polling_watch import Deaf
+from tests.unit.sources.cloudwatch.test_watch import Deaf
 
 START = 1_700_000_000.0
 GROUP = LogGroupKey("111111111111", "eu-west-1", "/flow")

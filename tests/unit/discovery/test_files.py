@@ -14,9 +14,8 @@ import pytest
 from consumer.aws.profiles import Profile
 from consumer.aws.roles import Role, Target
 from consumer.discovery import sealed_file
-from consumer.discovery.buckets import Bucket, Queue
-from consumer.discovery.estate import Attachment, NatGateway, Part, Past, Peer, Peering, Subnet, TransitGateway, Vpc
-from consumer.discovery.estate_routes import (
+from consumer.discovery.estate.part_file import load_part, part_file, save_part
+from consumer.discovery.estate.routes import (
     ElasticAddress,
     Endpoint,
     GatewayPeering,
@@ -27,15 +26,26 @@ from consumer.discovery.estate_routes import (
     Route,
     RouteTable,
 )
-from consumer.discovery.part_file import load_part, part_file, save_part
+from consumer.discovery.estate.values import (
+    Attachment,
+    NatGateway,
+    Part,
+    Past,
+    Peer,
+    Peering,
+    Subnet,
+    TransitGateway,
+    Vpc,
+)
+from consumer.discovery.inventory.snapshot_file import load_snapshot, save_snapshot
+from consumer.discovery.plan.buckets import Bucket, Queue
+from consumer.discovery.plan.survey import Consumer, LogGroup, Stream, Subscription, Survey
+from consumer.discovery.plan.survey_file import load_survey, save_survey
 from consumer.discovery.sealed_file import read_sealed, write_sealed
-from consumer.discovery.snapshot_file import load_snapshot, save_snapshot
-from consumer.discovery.survey import Consumer, LogGroup, Stream, Subscription, Survey
-from consumer.discovery.survey_file import load_survey, save_survey
 from consumer.enrich.join import Joiner
 from consumer.model.inventory import Inventory, empty_inventory
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of
-from tests.unit.discovery.test_plan import flow_log
+from tests.unit.discovery.plan.test_choosing import flow_log
 
 WEB = interface("eni-web", "vpc-1", "10.0.0.1", "2600:1f18::1", name="web ü", prefixes=("10.0.1.16/28",), subnet_id="s")
 PEER = Peer("vpc-1", "1", "r", ("10.0.0.0/16",))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from consumer.decode.decoder import Decoder
 from consumer.decode.fields import TRANSIT_GATEWAY_FORMAT
-from consumer.discovery.estate import Part
+from consumer.discovery.estate.values import Part
 from consumer.encode import activity, names, records, sorting
 from consumer.encode.activity import ActiveInterfaces
 from consumer.encode.encoder import Encoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.decode.fields import DEFAULT_FORMAT, FIELDS, TRANSIT_GATEWAY_FORMAT
-from consumer.discovery.places import COLUMNS as PLACE_COLUMNS
+from consumer.discovery.inventory.places import COLUMNS as PLACE_COLUMNS
 from consumer.encode.layout import build_layout, select_lines
 from consumer.encode.mapping import (
     DEFAULT_FIELDS,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.discovery.estate import Instance, Interface, Part, Subnet, Vpc
-from consumer.discovery.past import KEPT_SECONDS, past_of
+from consumer.discovery.estate.past import KEPT_SECONDS, past_of
+from consumer.discovery.estate.values import Instance, Interface, Part, Subnet, Vpc
 from consumer.enrich.join import Joiner
 from consumer.model.inventory import Inventory
 from tests.support.flows import all_rows, flow_batch, interface, inventory_of

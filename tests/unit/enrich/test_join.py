@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from consumer.discovery.estate import Instance, NatGateway, Part, Peer, Peering, Subnet, Vpc
+from consumer.discovery.estate.values import Instance, NatGateway, Part, Peer, Peering, Subnet, Vpc
 from consumer.enrich.join import JoinCounts, Joiner
 from consumer.model.flow_batch import FlowBatch, JoinedColumns
 from consumer.model.inventory import Inventory, empty_inventory

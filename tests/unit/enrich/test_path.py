@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.discovery.estate import NatGateway, Part, Peer, Peering, Subnet, Vpc
-from consumer.discovery.estate_routes import Endpoint, Route, RouteTable
+from consumer.discovery.estate.routes import Endpoint, Route, RouteTable
+from consumer.discovery.estate.values import NatGateway, Part, Peer, Peering, Subnet, Vpc
 from consumer.enrich import kernels
 from consumer.enrich.join import Joiner
 from consumer.model.flow_path import BY_TRAFFIC_PATH, FlowPath

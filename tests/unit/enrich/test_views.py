@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from consumer.discovery.estate import Part, Subnet, Vpc
-from consumer.discovery.past import past_of
+from consumer.discovery.estate.past import past_of
+from consumer.discovery.estate.values import Part, Subnet, Vpc
 from consumer.enrich import addresses
 from consumer.enrich.views import Views
 from consumer.model.if_index import if_index_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consumer.discovery.aws_ranges import parse_ranges
+from consumer.discovery.inventory.aws_ranges import parse_ranges
 from scripts import aws_ranges
 from scripts.aws_ranges import renew
 

@@ -10,9 +10,9 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.model.delivery import Delivery
-from consumer.sources.cutters import JSON_LIMIT_BYTES, LINE_LIMIT_BYTES
+from consumer.sources.chunks.cutters import JSON_LIMIT_BYTES, LINE_LIMIT_BYTES
+from consumer.sources.chunks.text import CHUNK_BYTES
 from consumer.sources.files import FileSource
-from consumer.sources.objects import CHUNK_BYTES
 
 LINE = b"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
 

@@ -12,14 +12,14 @@ import pytest
 
 from consumer.model.delivery import Delivery
 from consumer.model.place import LogGroupKey
-from consumer.sources.budget import Budget
-from consumer.sources.cloudwatch import CloudWatchSource
-from consumer.sources.polling import PollingSettings
+from consumer.sources.cloudwatch.budget import Budget
+from consumer.sources.cloudwatch.settings import PollingSettings
+from consumer.sources.cloudwatch.source import CloudWatchSource
 from consumer.state.cursors import WRITE_SECONDS
 from consumer.state.shared import SharedState
 from tests.support.emulated_estate import MotoServer
 from tests.support.polled_logs import LogEvent, PolledLogs, Receiver
-from tests.unit.sources.test_cloudwatch import Seen
+from tests.unit.sources.cloudwatch.test_source import Seen
 from tests.unit.state.test_shared import Fleet
 
 GROUP = LogGroupKey("123456789012", "us-east-1", "/vpc/flow")

@@ -12,7 +12,7 @@ from consumer.decode.parquet import NOT_FLOW_LOGS
 from consumer.select.log_status import _REASONS, NO_ADDRESS_FIELDS
 from consumer.select.plan import NOT_CHOSEN
 from consumer.select.selection import EXPORTED_BY_POLLING, REPEAT
-from consumer.sources.objects import BAD_PARQUET, NOT_TEXT
+from consumer.sources.chunks.text import BAD_PARQUET, NOT_TEXT
 from consumer.telemetry.reasons import DROPPED, MEANINGS, PAYLOADS, QUARANTINED
 
 ROOT = Path(consumer.__file__).parent

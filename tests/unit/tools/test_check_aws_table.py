@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from consumer.discovery.check import Finding, State, Verdict
+from consumer.discovery.access.check import Finding, State, Verdict
 from consumer.tools.check_aws import show
 
 LINE = '"Action": "ec2:DescribeFlowLogs", "Resource": "*"'

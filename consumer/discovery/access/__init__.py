@@ -1,0 +1,1 @@
+"""Whether we may: each permission that the job needs, tried by the very calls it makes."""

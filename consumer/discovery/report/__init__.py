@@ -1,0 +1,1 @@
+"""What discovery found, for people and their scripts: data, tables, sections of a configuration."""

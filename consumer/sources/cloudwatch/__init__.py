@@ -1,0 +1,1 @@
+"""Source 2: log groups of CloudWatch Logs, polled within a budget of calls."""
