@@ -355,10 +355,7 @@ def _access_file_faults(aws: AwsSettings) -> Iterator[Fault]:
 def _network_name_faults(files: Sequence[str]) -> Iterator[Fault]:
     from consumer.discovery.inventory.own_names import read_names  # with NumPy, which no other setting needs
 
-    try:
-        read_names(files)
-    except ConfigurationError as error:
-        yield from error.faults
+    yield from read_names(files).faults
 
 
 def _message_size_faults(key: str, collector: CollectorSettings) -> Iterator[Fault]:

@@ -109,6 +109,19 @@ def test_peered_vpcs_see_each_others_names_and_others_do_not(faulty_aws: FaultyA
     assert seen_name(inventory, network.host("worker-1"), build) == ""
 
 
+def test_a_wrong_line_in_a_file_of_network_names_costs_that_line(
+    faulty_aws: FaultyAws, network: Network, tmp_path: Path
+) -> None:
+    """Somebody edits it while the agent runs."""
+    file = tmp_path / "names.csv"
+    file.write_text("cidr,name\n203.0.113.0/24,partner\n203.0.113.300,typo\n")
+    found = Keeping(network, discovery=DiscoverySettings(network_names=(str(file),))).refresh()
+
+    assert seen_name(found.inventory, network.host("web-1"), "203.0.113.9") == "partner"
+    (problem,) = found.problems
+    assert f"{file} line 3" in problem.reason
+
+
 def test_public_and_ipv6_addresses_are_named_for_everybody(faulty_aws: FaultyAws, network: Network) -> None:
     inventory = Keeping(network).refresh().inventory
     web, nat, worker = (network.host(name) for name in ("web-1", "shop-nat", "worker-1"))

@@ -34,7 +34,7 @@ def build(
 ) -> Inventory:
     """The snapshot of `parts`. `folder`: where newer address ranges of AWS may lie.
 
-    ConfigurationError when the pool of exporter addresses is used up or a file of network names is wrong.
+    ConfigurationError when the pool of exporter addresses is used up.
     """
     estate = merge(parts)
     if_indexes = assignments.assign(
@@ -50,9 +50,9 @@ def build(
 
 
 def knowledge_of(settings: DiscoverySettings, folder: Path | None) -> Knowledge:
-    """What the settings and the files they name add to what AWS says. ConfigurationError names what is wrong."""
+    """What the settings and the files they name add to what AWS says."""
     ranges = kept_ranges(folder).ranges if settings.aws_ranges else ()
-    return Knowledge(settings.owner_tags, read_names(settings.network_names), ranges)
+    return Knowledge(settings.owner_tags, read_names(settings.network_names).names, ranges)
 
 
 def _exporters(estate: Estate, settings: DiscoverySettings, assignments: Assignments, now: float) -> Mapping[str, int]:

@@ -4,7 +4,8 @@ Belongs here: reading the files and finding the longest network. Does not: where
 
 TOML: `[[networks]]` tables with `cidr` and any of `name, site, tags, vpc, account`. CSV: a header line with the same
 names. `vpc` and `account` limit an entry to addresses seen in, or from, that VPC or account, since private ranges
-overlap. Whatever is wrong is a fault of the configuration that names the line.
+overlap. Whatever is wrong is a fault that names the line. At the start it is one of the configuration; while the agent
+runs it costs that line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.discovery.inventory.zones import network
-from consumer.errors import ConfigurationError, Fault
+from consumer.errors import Fault
 from consumer.model.networks import Network
 
 FIELDS = ("cidr", "name", "site", "tags", "vpc", "account")
@@ -43,8 +44,16 @@ class NamedNetwork:
         return self.vpc in ("", vpc) and self.account in ("", account)
 
 
-def read_names(files: Sequence[str]) -> tuple[NamedNetwork, ...]:
-    """Every entry of every file. Raises ConfigurationError with all faults of all files."""
+@dataclass(frozen=True, slots=True)
+class NameFiles:
+    """What files of names say. `faults`: files and lines that say nothing, which cost nobody but themselves."""
+
+    names: tuple[NamedNetwork, ...]
+    faults: tuple[Fault, ...]
+
+
+def read_names(files: Sequence[str]) -> NameFiles:
+    """Every entry of every file. Never raises for what is in one, nor for one that is gone."""
     faults: list[Fault] = []
     names: list[NamedNetwork] = []
     seen: set[tuple[str, str, str]] = set()
@@ -65,13 +74,12 @@ def read_names(files: Sequence[str]) -> tuple[NamedNetwork, ...]:
             key = (one.cidr, one.vpc, one.account)
             if key in seen:
                 faults.append(Fault(_KEY, f"{file} {line}", f"{one.cidr} was named before", "remove one of the two"))
+                continue
             seen.add(key)
             names.append(one)
     if len(names) > MAX_ENTRIES:
         faults.append(Fault(_KEY, len(names), f"more than {MAX_ENTRIES:,} networks", "name larger networks"))
-    if faults:
-        raise ConfigurationError(faults)
-    return tuple(names)
+    return NameFiles(tuple(names[:MAX_ENTRIES]), tuple(faults))
 
 
 def _csv_entries(file: Path, text: str, faults: list[Fault]) -> Iterator[tuple[str, dict[str, Any]]]:

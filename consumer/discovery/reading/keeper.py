@@ -93,11 +93,11 @@ class InventoryKeeper:
         """
         stop = stop or threading.Event()
         now = self._clock.now()
-        read_names(self._settings.network_names)  # a fault in a file is told before minutes are spent on reading
         accounts = self._sessions.account_targets(again=True)
         targets = [target for account in accounts for target in account.targets()]
         named = {Target(account.access, region) for account in accounts for region in account.named}
-        problems = [Problem(fault.key, f"{fault.value}: {fault.problem}", 0.0) for fault in self._sessions.role_faults]
+        faults = (*self._sessions.role_faults, *read_names(self._settings.network_names).faults)
+        problems = [Problem(fault.key, f"{fault.value}: {fault.problem}", 0.0) for fault in faults]
         problems += [
             Problem(one.targets()[0].label(), one.problem, 0.0, one.may_pass) for one in accounts if one.problem
         ]
