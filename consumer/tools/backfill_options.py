@@ -19,7 +19,7 @@ from consumer.errors import ConfigurationError, Fault
 from consumer.export.settings import CollectorSettings
 from consumer.sources.s3.listing import Span
 from consumer.sources.s3.objects import BucketRules
-from consumer.tools.sending import collectors_named, number_faults
+from consumer.tools.sending import collectors_named, dead_letter_faults, number_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class BackfillOptions:
         settings = AccessOptions(**access).settings(environment)
         agent = settings.agent
         number = agent.private_enterprise_number if pen is None else pen
-        faults = number_faults(number, domain)
+        faults = number_faults(number, domain) + dead_letter_faults(dead_letter)
         named, problems = collectors_named(
             "backfill",
             collectors,

@@ -34,6 +34,7 @@ from consumer.tools.sending import (
     EXIT_INTERRUPTED,
     Ledger,
     collectors_named,
+    dead_letter_faults,
     explain,
     number_faults,
     print_summary,
@@ -90,6 +91,7 @@ class ReplayOptions:
             except ValueError as error:
                 faults.append(Fault("--format", log_format, str(error), "quote it: '${version} ${account-id} …'"))
         faults += number_faults(pen, domain)
+        faults += dead_letter_faults(dead_letter)
         target = dead_letter or AgentSettings().state_folder / "replay-dead-letter.jsonl"
         if any(file != "-" and Path(file).resolve() == target.resolve() for file in files):
             faults.append(

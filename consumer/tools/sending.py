@@ -6,6 +6,7 @@ Belongs here: collectors as options name them, the counts of all deliveries, the
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import Counter
@@ -76,6 +77,19 @@ def number_faults(pen: int, domain: int) -> list[Fault]:
     return faults
 
 
+def dead_letter_faults(file: Path | None) -> list[Fault]:
+    """What is wrong with the file of `--dead-letter`, told before anything is read."""
+    if file is None:
+        return []
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        is_writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+    except OSError:
+        is_writable = False
+    hint = "name a file in a folder you may write"
+    return [] if is_writable else [Fault("--dead-letter", str(file), "cannot be written", hint)]
+
+
 class Ledger:
     """Implements the pipeline's Ledger: adds every delivery's counts up. Thread-safe."""
 
@@ -85,6 +99,7 @@ class Ledger:
         self.first_at: dict[str, str] = {}
         """Reason → where it was met first."""
         self._lock = threading.Lock()
+        self._held_by = ""
 
     def count(self, origin: Origin, tally: Tally, cut_strings: int, unnamed: JoinCounts) -> None:  # noqa: ARG002
         with self._lock:
@@ -94,8 +109,9 @@ class Ledger:
                 self.first_at.setdefault(reason, origin.path or f"{origin.bucket}/{origin.key}")
 
     def dead_letter_holds(self, error: OSError | None) -> None:
-        if error:
-            sys.stderr.write(f"vpcflow: the dead letter cannot be written ({error}); waiting\n")
+        held_by, self._held_by = self._held_by, str(error or "")
+        if error and held_by != str(error):
+            sys.stderr.write(f"vpcflow: the dead letter cannot be written ({error}); waiting until it can\n")
 
     @property
     def is_clean(self) -> bool:

@@ -305,6 +305,18 @@ def test_strict_takes_records_of_nothing_for_what_they_are(tmp_path: Path, colle
     assert (run.code, run.summary["dropped"], run.summary["exported"]) == (0, {"no_addresses": 1}, 1)
 
 
+def test_a_dead_letter_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, collector: Collected
+) -> None:
+    file, no_folder = tmp_path / "flow.log", tmp_path / "a file"
+    file.write_text(GOOD.format(port=9) + "\nnonsense\n")
+    no_folder.touch()
+    for letter in (no_folder / "dead.jsonl", tmp_path):
+        run = replay(file, "--collector", collector.address, "--dead-letter", letter)
+        assert (run.code, run.summary) == (2, {})
+        assert f"--dead-letter = '{letter}': cannot be written" in run.said
+
+
 def test_the_dead_letter_is_read_back_once_the_format_is_known(tmp_path: Path, collector: Collected) -> None:
     file, letter = tmp_path / "flow.log", tmp_path / "dead.jsonl"
     file.write_text("10.0.0.1 10.0.0.2 443 5000 6 1 40 1418530010 1418530070 OK\n")
