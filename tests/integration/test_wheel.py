@@ -23,7 +23,7 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_of_ours_besides(t
 
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "consumer").rglob("*.py")}
     templates = {f"consumer/kcl/templates/{path.name}" for path in (ROOT / "properties").iterdir()}
-    assert code | templates | {"consumer/py.typed", "consumer/discovery/data/aws-ip-ranges.json.gz"} <= names
+    assert code | templates | {"consumer/py.typed", "consumer/discovery/inventory/data/aws-ip-ranges.json.gz"} <= names
     assert {name.split("/")[0] for name in names} == {"consumer", about.split("/")[0]}
     needed = {found[1] for found in re.finditer(r"^Requires-Dist: ([\w.-]+)[^;\n]*$", metadata, flags=re.MULTILINE)}
     assert {"amazon-kclpy", "boto3", "numba"} <= needed
